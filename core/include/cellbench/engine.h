@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stacks of layers, and the two engines that run them over sequences: the f32 engine (fast) and
+ * the f64 reference (plain loops, no tricks). Each is held against the other by the tests.
+ *
+ * Rows. A batch of B sequences of unequal lengths is laid out step after step without padding:
+ * sequences are sorted by length, longest first; at step t the first rows[t] of them are still
+ * running. Row r of step t stands at index rows[0] + ... + rows[t-1] + r. All arrays of steps
+ * (x, y, dy, dx) are [frames][dim], frames = the sum of rows[t] = the sum of the lengths; the work
+ * is proportional to it.
+ */
+#ifndef CELLBENCH_ENGINE_H
+#define CELLBENCH_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cellbench/cell.h"
+#include "cellbench/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- stacks ---- */
+
+typedef struct cb_layer_spec {
+    const char *name; /* of the cell, for messages and parameter names */
+    const char *text;
+    const cb_cell_setting *settings;
+    size_t setting_count;
+    size_t hidden;
+} cb_layer_spec;
+
+/* A tensor of a stack; its free_count learned numbers stand at w[offset]. */
+typedef struct cb_stack_param {
+    char name[96]; /* "1.W_z": layer, counted from 1, and the name in the cell */
+    size_t layer;  /* from 0 */
+    const cb_param *param;
+    size_t offset;
+} cb_stack_param;
+
+typedef struct cb_stack cb_stack;
+
+/* Builds n >= 1 layers; layer l + 1 reads the output of layer l as its x. */
+CB_API CB_MUST_USE cb_status cb_stack_create(cb_stack **out, const cb_layer_spec *layers, size_t n,
+                                             cb_input_kind kind, size_t I, cb_err *err);
+CB_API void cb_stack_destroy(cb_stack *stack);
+CB_API size_t cb_stack_layer_count(const cb_stack *stack);
+CB_API const cb_cell *cb_stack_cell(const cb_stack *stack, size_t layer);
+CB_API cb_input_kind cb_stack_input_kind(const cb_stack *stack);
+CB_API size_t cb_stack_input_dim(const cb_stack *stack);
+CB_API size_t cb_stack_output_dim(const cb_stack *stack);
+
+/* The tensors, in order of offset; borrowed until destroy. Learned initial states are among them,
+ * as vectors named "<layer>.<state>0". */
+CB_API const cb_stack_param *cb_stack_params(const cb_stack *stack, size_t *count);
+/* Length of a weight vector w: all tensors, fixed ones included. */
+CB_API size_t cb_stack_weight_count(const cb_stack *stack);
+/* Learned numbers: without the fixed ones. */
+CB_API size_t cb_stack_param_count(const cb_stack *stack);
+
+/* Replaces the law of the tensors named by `name`: "W_z" (in every layer), "1.W_z", or a family
+ * "W". The most particular name wins, then the later one. */
+typedef struct cb_init_override {
+    const char *name;
+    cb_init init;
+} cb_init_override;
+
+/* Draws all weights; streams are (seed, "init/<tensor>", 0). An override that names nothing in the
+ * stack is CB_EARG. w [weight count]. */
+CB_API CB_MUST_USE cb_status cb_stack_init(const cb_stack *stack, uint64_t seed,
+                                           const cb_init_override *overrides, size_t n, double *w,
+                                           cb_err *err);
+
+/* ---- sequences ---- */
+
+typedef struct cb_steps {
+    size_t T;             /* longest length; 0 is allowed */
+    size_t B;             /* sequences; rows[0] == B if T > 0 */
+    const uint32_t *rows; /* [T], >= 1, never increasing */
+    size_t frames;        /* sum of rows */
+} cb_steps;
+
+/* ---- the f32 engine ---- */
+
+typedef struct cb_engine cb_engine;
+
+/* Prepares to run a stack (borrowed; must outlive the engine). Not shared between threads. */
+CB_API CB_MUST_USE cb_status cb_engine_create(cb_engine **out, const cb_stack *stack, cb_err *err);
+CB_API void cb_engine_destroy(cb_engine *engine);
+
+/* Takes new weights w [weight count]: applies structures and packs, once per update. */
+CB_API CB_MUST_USE cb_status cb_engine_set_weights(cb_engine *engine, const float *w, cb_err *err);
+
+/* Where a step array lies: row r at data + r*ld (elements). */
+typedef struct cb_rows {
+    float *data;
+    size_t ld;
+    size_t dim;
+} cb_rows;
+
+/*
+ * Runs all layers over the sequences, from the initial states.
+ *
+ * x      in   CB_INPUT_DENSE: [frames][ldx] floats; CB_INPUT_INDEX: NULL, with index [frames],
+ *             each 0..I-1 (checked: CB_EARG names the first that is not); CB_INPUT_NONE: both NULL
+ * keep   in   1: keep what the backward pass needs; 0: output only
+ * y      out  the output of the top layer; borrowed until the next call on this engine
+ *
+ * A row's output does not depend on the other rows, on how many there are, or on keep.
+ */
+CB_API CB_MUST_USE cb_status cb_engine_forward(cb_engine *engine, const cb_steps *steps,
+                                               const float *x, size_t ldx, const int32_t *index,
+                                               int keep, cb_rows *y, cb_err *err);
+
+/* After a forward pass with keep: where the caller puts dy, [frames][ld]. All dim columns of every
+ * row must be written. Borrowed until the next call. */
+CB_API cb_rows cb_engine_output_gradient(cb_engine *engine);
+
+/*
+ * Back-propagation through time over the whole of the last forward pass.
+ *
+ * gradient  out  [weight count], overwritten; 0 for fixed tensors
+ * dx        out  NULL, or [frames][lddx]: only with dense input
+ */
+CB_API CB_MUST_USE cb_status cb_engine_backward(cb_engine *engine, float *gradient, float *dx,
+                                                size_t lddx, cb_err *err);
+
+/* The states of layer `layer` after each sequence's last step: out [B][dim of state]. */
+CB_API CB_MUST_USE cb_status cb_engine_final_state(const cb_engine *engine, size_t layer,
+                                                   const char *state, float *out, cb_err *err);
+
+/* Initial states for the next forward calls: in [B][dim], copied; NULL: back to the cell's own.
+ * The gradient with respect to them is left in the buffer given to
+ * cb_engine_initial_gradient after a backward pass. */
+CB_API CB_MUST_USE cb_status cb_engine_set_initial(cb_engine *engine, size_t layer,
+                                                   const char *state, const float *in, size_t B,
+                                                   cb_err *err);
+/* Gradient of the loss with respect to the final state, added in the next backward pass: in
+ * [B][dim], copied; used once. */
+CB_API CB_MUST_USE cb_status cb_engine_set_final_gradient(cb_engine *engine, size_t layer,
+                                                          const char *state, const float *in,
+                                                          cb_err *err);
+/* out [B][dim]: the gradient with respect to the initial state, after a backward pass. */
+CB_API CB_MUST_USE cb_status cb_engine_initial_gradient(const cb_engine *engine, size_t layer,
+                                                        const char *state, float *out, cb_err *err);
+
+/* Bytes that a forward pass over these steps will hold, workspaces and packed weights together. */
+CB_API CB_MUST_USE cb_status cb_engine_memory(const cb_stack *stack, size_t B, size_t frames,
+                                              int keep, size_t *bytes, cb_err *err);
+
+/* Names for the records: the kernel set in use ("portable", "avx512", ...), BLIS's version and the
+ * kernel it chose. */
+CB_API const char *cb_engine_kernel_name(void);
+CB_API const char *cb_engine_blis_version(void);
+
+/* Flushes denormals to zero in this thread; returns the former control word, for
+ * cb_engine_denormals_restore. Every thread that computes sets it on entry and restores on exit. */
+CB_API unsigned cb_engine_denormals_flush(void);
+CB_API void cb_engine_denormals_restore(unsigned saved);
+
+/* ---- the f64 reference: the same calls in double, contiguous arrays ---- */
+
+typedef struct cb_reference cb_reference;
+
+CB_API CB_MUST_USE cb_status cb_reference_create(cb_reference **out, const cb_stack *stack,
+                                                 cb_err *err);
+CB_API void cb_reference_destroy(cb_reference *reference);
+/* y out [frames][output dim]; x [frames][I]. set_initial / set_final_gradient as in the engine. */
+CB_API CB_MUST_USE cb_status cb_reference_forward(cb_reference *reference, const cb_steps *steps,
+                                                  const double *w, const double *x,
+                                                  const int32_t *index, double *y, cb_err *err);
+/* dy in [frames][output dim]; gradient out [weight count]; dx out, or NULL. */
+CB_API CB_MUST_USE cb_status cb_reference_backward(cb_reference *reference, const double *dy,
+                                                   double *gradient, double *dx, cb_err *err);
+CB_API CB_MUST_USE cb_status cb_reference_final_state(const cb_reference *reference, size_t layer,
+                                                      const char *state, double *out, cb_err *err);
+CB_API CB_MUST_USE cb_status cb_reference_set_initial(cb_reference *reference, size_t layer,
+                                                      const char *state, const double *in, size_t B,
+                                                      cb_err *err);
+CB_API CB_MUST_USE cb_status cb_reference_set_final_gradient(cb_reference *reference, size_t layer,
+                                                             const char *state, const double *in,
+                                                             cb_err *err);
+CB_API CB_MUST_USE cb_status cb_reference_initial_gradient(const cb_reference *reference,
+                                                           size_t layer, const char *state,
+                                                           double *out, cb_err *err);
+
+/* ---- gradient check ---- */
+
+typedef struct cb_check_result {
+    double worst_gradient;   /* largest |analytic - numeric| / max(max |numeric| over the tensor,
+                                1e-3 of the largest tensor's), f64, 4-point differences */
+    char worst_tensor[96];   /* where */
+    double worst_f32;        /* largest deviation of f32 from f64, as a share of its bound */
+    char worst_f32_tensor[96];
+    size_t redrawn;          /* inputs drawn again because a value stood near a kink */
+    int mistrusted;          /* the output was nearly constant: the check proves nothing */
+    int passed;
+} cb_check_result;
+
+/*
+ * Checks a stack: analytic gradients against 4-point finite differences in f64 (limit 1e-7), and
+ * the f32 engine against f64, values and gradients, on sequences of unequal lengths, with given
+ * initial states and gradients from final states. `seed` names the draw.
+ */
+CB_API CB_MUST_USE cb_status cb_check_stack(const cb_stack *stack, uint64_t seed,
+                                            cb_check_result *out, cb_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store: one SQLite file that holds studies, trials, attempts, learning curves and timings.
+ * The schema, with a comment for every table and column, is core/store/schema.sql.
+ *
+ * Several processes may work on one file at once. Each opens it for writing, begins a run, claims
+ * trials one by one, and writes only what belongs to its own claims, in short transactions. A run
+ * lives as long as the kernel holds its lock on its byte of "<path>.lock" (an open file
+ * description lock: dropped at kill -9, not inherited over exec). Claims of dead runs go back to
+ * pending when another run claims.
+ */
+#ifndef CELLBENCH_STORE_H
+#define CELLBENCH_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cellbench/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cb_store cb_store;
+
+typedef enum cb_store_mode {
+    CB_STORE_READ = 0,  /* must exist; the file is not changed */
+    CB_STORE_WRITE = 1  /* created, with its schema, if it does not exist */
+} cb_store_mode;
+
+/*
+ * Opens a database. CB_ESTORE if the file is no SQLite database, belongs to another program
+ * (application_id), or has a newer schema than this program knows: it is then left untouched, byte
+ * for byte. CB_EIO with the path if the folder or file cannot be opened or written.
+ */
+CB_API CB_MUST_USE cb_status cb_store_open(cb_store **out, const char *path, cb_store_mode mode,
+                                           cb_err *err);
+/* Writes what is queued, ends the run if there is one, and leaves no -wal file behind if nobody
+ * else has the database open. NULL is allowed. */
+CB_API void cb_store_close(cb_store *store);
+CB_API const char *cb_store_path(const cb_store *store);
+
+/* ---- a study: a name and a list of trials ---- */
+
+typedef struct cb_study_info {
+    const char *name;
+    const char *script_path; /* as given by the user; may be "" */
+    const char *script;      /* its text */
+    const char *git_commit;  /* of the folder of the script; "" if none; "+dirty" appended */
+} cb_study_info;
+
+/* Inserts the study or, if its name exists, replaces its script; begins a new edition of its list
+ * of trials. */
+CB_API CB_MUST_USE cb_status cb_store_study_begin(cb_store *store, const cb_study_info *info,
+                                                  int64_t *study_id, cb_err *err);
+
+typedef enum cb_value_type {
+    CB_VALUE_NULL = 0,
+    CB_VALUE_INT = 1,
+    CB_VALUE_REAL = 2,
+    CB_VALUE_TEXT = 3
+} cb_value_type;
+
+typedef struct cb_value {
+    cb_value_type type;
+    int64_t integer;
+    double real;
+    const char *text; /* not necessarily terminated: length bytes */
+    size_t length;
+} cb_value;
+
+typedef struct cb_trial_setting {
+    const char *name; /* [a-z][a-z0-9_]{0,31} */
+    cb_value value;
+} cb_trial_setting;
+
+typedef struct cb_trial_info {
+    const char *key;          /* 64 hex digits */
+    const char *spec;         /* canonical JSON of the resolved specification */
+    const char *task_open;    /* JSON of all task settings, paths included: to open it again */
+    const char *cell;         /* name in the study */
+    const char *cell_text;    /* expanded */
+    const char *cell_source;  /* paper, or "" */
+    const char *task;         /* name */
+    const char *task_identity; /* canonical JSON */
+    const char *data_sha256;  /* "" for generated tasks */
+    const char *metric;       /* deciding metric */
+    int64_t seed;
+    int64_t config;           /* number of the setting within the study; seeds share it */
+    int64_t hidden, param_count;
+    const cb_trial_setting *settings;
+    size_t setting_count;
+} cb_trial_info;
+
+/* Adds n trials to the study's list, in one transaction. A trial whose key exists (from this or
+ * another study) is linked, not repeated. */
+CB_API CB_MUST_USE cb_status cb_store_study_add(cb_store *store, int64_t study_id,
+                                                const cb_trial_info *trials, size_t n, cb_err *err);
+/* Ends the edition: trials of earlier editions that were not added again are marked retired in this
+ * study (their results stay); makes the study's view study_<id>. */
+CB_API CB_MUST_USE cb_status cb_store_study_end(cb_store *store, int64_t study_id, cb_err *err);
+
+typedef struct cb_study_counts {
+    int64_t total, pending, running, done, diverged, failed;
+    int64_t other_numerics; /* done or diverged with other numerics or another instruction set than
+                               those of the current run */
+} cb_study_counts;
+CB_API CB_MUST_USE cb_status cb_store_study_count(cb_store *store, int64_t study_id,
+                                                  cb_study_counts *out, cb_err *err);
+/* Puts failed trials of a study (all = 0), or also finished ones with other numerics or instruction
+ * set than the current run's (all = 1), back to pending; earlier attempts stay in the records. */
+CB_API CB_MUST_USE cb_status cb_store_study_requeue(cb_store *store, int64_t study_id, int all,
+                                                    int64_t *count, cb_err *err);
+
+/* ---- a run: one coordinator process ---- */
+
+typedef struct cb_run_info {
+    const char *command;      /* command line */
+    const char *version;      /* of cellbench */
+    const char *git_commit;   /* of the build */
+    const char *compiler, *flags, *blis_version, *kernel, *instruction_set;
+    const char *cpu;          /* model name */
+    const char *host, *system; /* host name; kernel and distribution */
+    int64_t cores, memory_bytes, numerics, jobs;
+    int denormals_flushed;
+} cb_run_info;
+
+/* Takes the run's lock and inserts the machine (once) and the run. One run per open store. */
+CB_API CB_MUST_USE cb_status cb_store_run_begin(cb_store *store, const cb_run_info *info,
+                                                cb_err *err);
+
+typedef struct cb_claim {
+    int64_t trial_id, attempt_id;
+    char key[65];
+    char *spec;      /* owned; freed by cb_claim_fini */
+    char *task_open; /* owned */
+    char *cell;      /* owned */
+} cb_claim;
+
+/* Claims the next pending trial of the study, in list order; *got = 0 if there is none now. Claims
+ * of dead runs are taken back first. Committed before it returns. */
+CB_API CB_MUST_USE cb_status cb_store_claim(cb_store *store, int64_t study_id, cb_claim *out,
+                                            int *got, cb_err *err);
+CB_API void cb_claim_fini(cb_claim *claim);
+
+typedef struct cb_epoch_record {
+    int64_t epoch;
+    const char *split; /* "train", "valid", "test" */
+    const char *metric;
+    double value; /* not finite: stored as NULL */
+    double seconds;
+} cb_epoch_record;
+
+typedef enum cb_attempt_end {
+    CB_ATTEMPT_DONE = 0,
+    CB_ATTEMPT_DIVERGED = 1,
+    CB_ATTEMPT_FAILED = 2,  /* error_text says why; the trial is failed */
+    CB_ATTEMPT_RETURNED = 3 /* stopped or lost with its worker: the trial is pending again */
+} cb_attempt_end;
+
+typedef struct cb_attempt_result {
+    cb_attempt_end end;
+    int64_t epochs, best_epoch, updates;
+    double train, valid, test, valid_error, test_error; /* NaN: stored as NULL */
+    double wall_seconds, cpu_seconds, flop;
+    const char *weights_file, *weights_sha256; /* "" if not kept */
+    const char *error_text;                    /* "" if none */
+} cb_attempt_result;
+
+/*
+ * The end of an attempt with all its epoch rows: queued, then written in one transaction together
+ * with what else arrived within 50 ms (group commit), so that results and curve of a trial appear
+ * at once or not at all. Texts are copied.
+ */
+CB_API CB_MUST_USE cb_status cb_store_finish(cb_store *store, const cb_claim *claim,
+                                             const cb_attempt_result *result,
+                                             const cb_epoch_record *epochs, size_t epoch_count,
+                                             cb_err *err);
+/* Commits the queue if its oldest entry is 50 ms old, or at once if force. */
+CB_API CB_MUST_USE cb_status cb_store_commit(cb_store *store, int force, cb_err *err);
+/* Milliseconds until cb_store_commit should be called; -1 if nothing is queued. */
+CB_API int cb_store_commit_due_ms(const cb_store *store);
+
+/* ---- reading ---- */
+
+typedef struct cb_query cb_query;
+
+/* Prepares one read-only statement (a statement that would write is CB_EARG) and binds n values to
+ * ?1 ... ?n. */
+CB_API CB_MUST_USE cb_status cb_query_open(cb_query **out, cb_store *store, const char *sql,
+                                           const cb_value *values, size_t n, cb_err *err);
+CB_API CB_MUST_USE cb_status cb_query_next(cb_query *query, int *has_row, cb_err *err);
+CB_API size_t cb_query_column_count(const cb_query *query);
+CB_API const char *cb_query_column_name(const cb_query *query, size_t column);
+/* Of the current row; texts are borrowed until the next call of cb_query_next. */
+CB_API cb_value cb_query_column(const cb_query *query, size_t column);
+CB_API void cb_query_close(cb_query *query);
+
+/* CREATE statements of the schema, with their comments. */
+CB_API const char *cb_store_schema(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kernels: matrix products and pointwise operations in f32, one table of functions for each
+ * instruction set; the engine knows only this header.
+ *
+ * Conventions. All sizes and leading dimensions are in floats. Strips are contiguous: n floats, n a
+ * multiple of CBI_LANES, 64-byte aligned; padding lanes hold anything (also NaN). Kernels check
+ * nothing. The order of summation over k depends on k alone: an element of a product has the same
+ * bits whatever m, n and the leading dimensions are.
+ */
+#ifndef CB_KERNELS_H
+#define CB_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cellbench/status.h"
+
+enum { CBI_LANES = 16 };
+
+/* d, a, b, c: strips of n floats; d may be any of a, b, c. */
+typedef void (*cbi_pointwise)(float *d, const float *a, const float *b, const float *c, size_t n);
+
+/* The operations of the language, in f32. One row of the language's table (cell/ops.h) has one
+ * loop here; the order is that of enum cbi_op there is no tie to it: the engine asks by name. */
+typedef struct cbi_pointwise_row {
+    const char *name; /* "add", "mul", "sigmoid", "tanh", ...: as in cell/ops.c */
+    cbi_pointwise run;
+} cbi_pointwise_row;
+
+typedef struct cbi_kernels {
+    const char *name; /* "portable", "avx2", "avx512" */
+    const cbi_pointwise_row *pointwise; /* ended by a NULL name */
+
+    /* Panels: a matrix B [k][n] packed for product(): panels of `panel` columns, each [k][panel],
+     * the last filled up with zeros. */
+    size_t panel;
+
+    /*
+     * C [m][n] = C0 + A [m][k] * B, in place or from row-constant values:
+     *   a     row i at a + i*lda
+     *   b     packed panels, (n rounded up to panel) / panel of them
+     *   init  NULL: C0 = 0; else row i of C0 at init + i*ldi (ldi = 0: the same row for all; init
+     *         may be c itself with ldi = ldc)
+     *   c     row i at c + i*ldc; ldc >= n rounded up to CBI_LANES: lanes up to there are written
+     */
+    void (*product)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                    const float *init, size_t ldi, float *c, size_t ldc);
+
+    /* d[i*ldd] = sum over j < n of a[i*lda + j], i < rows. The order depends on n alone. */
+    void (*row_sum)(size_t rows, size_t n, const float *a, size_t lda, float *d, size_t ldd);
+} cbi_kernels;
+
+/* The best set that this machine can run, or the one named by CELLBENCH_ISA (an unknown or
+ * unusable name is an error that lists the usable ones). Chosen once, then the same for ever. */
+CB_MUST_USE cb_status cbi_kernels_get(const cbi_kernels **out, cb_err *err);
+const cbi_kernels *const *cbi_kernels_all(void); /* usable here; ended by NULL; for tests */
+
+/* Floats that pack needs for a [k][n] matrix. */
+size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t n);
+/* b [k][n] with strides rs (between k) and cs (between n): packs, reading transposed or not. */
+void cbi_panels_pack(const cbi_kernels *kernels, size_t k, size_t n, const float *b, size_t rs,
+                     size_t cs, float *out);
+
+/*
+ * Large products, by BLIS (one thread, the small-matrix paths off, so that the order of summation
+ * depends on k alone):  C [m][n] = beta*C + op(A) [m][k] * op(B) [k][n], beta 0 (C is not read) or
+ * 1; op(A) element (i, l) at a + i*rsa + l*csa; likewise b; c + i*ldc + j.
+ */
+void cbi_gemm(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa, const float *b,
+              size_t rsb, size_t csb, float beta, float *c, size_t ldc);
+
+const char *cbi_blis_version(void); /* "0.9.0, kernel haswell" */
+
+unsigned cbi_denormals_flush(void);
+void cbi_denormals_restore(unsigned saved);
+
+#endif

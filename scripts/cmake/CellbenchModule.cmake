@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# cellbench_module(NAME SOURCES ... USES module... LIBS target...): one module of core/.
+# cellbench_test(NAME SOURCES ... USES module... LABEL label): one test program of tests/.
+
+add_library(cellbench_flags INTERFACE)
+target_compile_options(cellbench_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wmissing-prototypes
+  -Wstrict-prototypes -Wundef -fno-math-errno -fno-trapping-math -ffp-contract=off
+  $<$<BOOL:${CELLBENCH_WERROR}>:-Werror>)
+target_compile_definitions(cellbench_flags INTERFACE _GNU_SOURCE)
+if(CELLBENCH_SANITIZE)
+  target_compile_options(cellbench_flags INTERFACE
+    -fsanitize=${CELLBENCH_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(cellbench_flags INTERFACE -fsanitize=${CELLBENCH_SANITIZE})
+endif()
+
+function(cellbench_module name)
+  cmake_parse_arguments(M "" "" "SOURCES;USES;LIBS" ${ARGN})
+  add_library(cellbench_${name} STATIC ${M_SOURCES})
+  target_include_directories(cellbench_${name}
+    PUBLIC "${PROJECT_SOURCE_DIR}/core/include" "${PROJECT_SOURCE_DIR}/core")
+  list(TRANSFORM M_USES PREPEND cellbench_)
+  target_link_libraries(cellbench_${name} PUBLIC ${M_USES} PRIVATE ${M_LIBS} cellbench_flags m)
+  set_property(GLOBAL APPEND PROPERTY CELLBENCH_MODULES cellbench_${name})
+endfunction()
+
+function(cellbench_test name)
+  cmake_parse_arguments(T "" "LABEL;TIMEOUT" "SOURCES;USES;LIBS" ${ARGN})
+  add_executable(test_${name} ${T_SOURCES})
+  list(TRANSFORM T_USES PREPEND cellbench_)
+  target_include_directories(test_${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(test_${name} PRIVATE ${T_USES} ${T_LIBS} cellbench_flags CMocka::CMocka m)
+  add_test(NAME ${name} COMMAND test_${name})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${T_LABEL}" TIMEOUT ${T_TIMEOUT}
+    ENVIRONMENT "CELLBENCH_DATA=${CELLBENCH_DATA}")
+endfunction()
