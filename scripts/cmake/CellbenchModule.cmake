@@ -16,10 +16,17 @@ endif()
 
 function(cellbench_module name)
   cmake_parse_arguments(M "" "" "SOURCES;USES;LIBS" ${ARGN})
+  list(TRANSFORM M_USES PREPEND cellbench_)
+  if(NOT M_SOURCES) # a module whose sources are not there yet
+    add_library(cellbench_${name} INTERFACE)
+    target_link_libraries(cellbench_${name} INTERFACE ${M_USES})
+    target_include_directories(cellbench_${name}
+      INTERFACE "${PROJECT_SOURCE_DIR}/core/include" "${PROJECT_SOURCE_DIR}/core")
+    return()
+  endif()
   add_library(cellbench_${name} STATIC ${M_SOURCES})
   target_include_directories(cellbench_${name}
     PUBLIC "${PROJECT_SOURCE_DIR}/core/include" "${PROJECT_SOURCE_DIR}/core")
-  list(TRANSFORM M_USES PREPEND cellbench_)
   target_link_libraries(cellbench_${name} PUBLIC ${M_USES} PRIVATE ${M_LIBS} cellbench_flags m)
   set_property(GLOBAL APPEND PROPERTY CELLBENCH_MODULES cellbench_${name})
 endfunction()
