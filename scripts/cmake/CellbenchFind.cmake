@@ -5,7 +5,7 @@
 # Called from Find<Name>.cmake. Makes the imported target, checks the version asked for and, on
 # failure, names the Debian package to install. Without LIBRARY: headers only. The version is what
 # the first groups of the regular expressions match, joined by dots, in VERSION_IN: a header (below
-# the include folder), a pkg-config file of the same package (*.pc), or the word LIBRARY for the
+# the include folder), a pkg-config file of the same package (*.pc), or the word BINARY for the
 # library's own bytes.
 include(FindPackageHandleStandardArgs)
 
@@ -36,7 +36,7 @@ function(cellbench_find target)
   set(version_args "")
   if(F_VERSION_IN)
     set(file "${${name}_INCLUDE_DIR}/${F_VERSION_IN}")
-    if(F_VERSION_IN STREQUAL "LIBRARY")
+    if(F_VERSION_IN STREQUAL "BINARY")
       set(file "${${name}_LIBRARY}")
     elseif(F_VERSION_IN MATCHES "\\.pc$")
       cmake_path(GET ${name}_LIBRARY PARENT_PATH folder)
