@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gate to BLIS: large products of f32 matrices with any strides. BLIS sums over k in blocks
+ * whose size is fixed for a CPU, with one kernel for whole and for partial tiles, so an element's
+ * bits depend on k alone as long as its special paths for small matrices stay off.
+ */
+#include "kernels/kernels.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include <blis.h>
+
+void cbi_gemm(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa, const float *b,
+              size_t rsb, size_t csb, float beta, float *c, size_t ldc) {
+    const float one = 1;
+    rntm_t serial = BLIS_RNTM_INITIALIZER;
+    if (m == 0 || n == 0)
+        return;
+    bli_rntm_set_num_threads(1, &serial);
+    bli_rntm_disable_l3_sup(&serial);
+    /* BLIS 0.9 takes its inputs as pointers to non-const, and does not write them. */
+    bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, (dim_t)m, (dim_t)n, (dim_t)k, (float *)&one,
+                 (float *)a, (inc_t)rsa, (inc_t)csa, (float *)b, (inc_t)rsb, (inc_t)csb, &beta, c,
+                 (inc_t)ldc, 1, NULL, &serial);
+}
+
+static char version[64];
+
+static void write_version(void) {
+    snprintf(version, sizeof version, "%s, kernel %s", bli_info_get_version_str(),
+             bli_arch_string(bli_arch_query_id()));
+}
+
+const char *cbi_blis_version(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, write_version);
+    return version;
+}

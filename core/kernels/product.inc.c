@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The matrix product on packed panels, and sums of rows; compiled once for each instruction set,
+ * after its vec_*.h.
+ *
+ * A block of up to V_ROWS rows and one panel is kept in registers over the whole of k: A is read
+ * where it lies, one element broadcast to all lanes, B from the panel. Each element of C has one
+ * chain of additions in the order of k, whichever block it falls in, so its bits depend on k alone.
+ */
+enum { GROUP = CBI_LANES / V_LANES, PANEL = V_GROUPS * CBI_LANES };
+
+typedef void (*block_run)(size_t k, const float *a, size_t lda, const float *b, const float *init,
+                          size_t ldi, float *c, size_t ldc);
+
+/* `rows` and `vectors` are constants wherever this is inlined: the loops over them unroll and the
+ * accumulators live in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
+static inline __attribute__((always_inline)) void block(const size_t rows, const size_t vectors,
+                                                        size_t k, const float *a, size_t lda,
+                                                        const float *b, const float *init,
+                                                        size_t ldi, float *c, size_t ldc) {
+    vf sum[V_ROWS][V_GROUPS * GROUP];
+    UNROLL for (size_t i = 0; i < rows; i++) UNROLL for (size_t j = 0; j < vectors; j++) sum[i][j] =
+        init ? v_load(init + i * ldi + j * V_LANES) : v_set(0);
+    for (size_t l = 0; l < k; l++, b += PANEL) {
+        vf row[V_GROUPS * GROUP];
+        UNROLL for (size_t j = 0; j < vectors; j++) row[j] = v_load(b + j * V_LANES);
+        UNROLL for (size_t i = 0; i < rows; i++) {
+            const vf x = v_set(a[i * lda + l]);
+            UNROLL for (size_t j = 0; j < vectors; j++) sum[i][j] = v_fma(x, row[j], sum[i][j]);
+        }
+    }
+    UNROLL for (size_t i = 0; i < rows; i++) UNROLL for (size_t j = 0; j < vectors; j++)
+        v_store(c + i * ldc + j * V_LANES, sum[i][j]);
+}
+
+/* One function for each height and, where a panel is wider than 16, each width of a last panel. */
+#define BLOCK(rows, groups)                                                                        \
+    static void block_##rows##_##groups(size_t k, const float *a, size_t lda, const float *b,      \
+                                        const float *init, size_t ldi, float *c, size_t ldc) {     \
+        block(rows, groups *GROUP, k, a, lda, b, init, ldi, c, ldc);                               \
+    }
+
+#if V_GROUPS == 1
+#define BLOCKS(rows) BLOCK(rows, 1)
+#define NAMES(rows)                                                                                \
+    { block_##rows##_1 }
+#elif V_GROUPS == 4
+#define BLOCKS(rows) BLOCK(rows, 1) BLOCK(rows, 2) BLOCK(rows, 3) BLOCK(rows, 4)
+#define NAMES(rows)                                                                                \
+    { block_##rows##_1, block_##rows##_2, block_##rows##_3, block_##rows##_4 }
+#else
+#error "V_GROUPS: 1 or 4"
+#endif
+
+BLOCKS(1)
+BLOCKS(2)
+BLOCKS(3)
+#if V_ROWS == 6
+BLOCKS(4)
+BLOCKS(5)
+BLOCKS(6)
+#elif V_ROWS != 3
+#error "V_ROWS: 3 or 6"
+#endif
+
+static const block_run blocks[V_ROWS][V_GROUPS] = {
+    NAMES(1), NAMES(2), NAMES(3),
+#if V_ROWS == 6
+    NAMES(4), NAMES(5), NAMES(6),
+#endif
+};
+
+/* Panel by panel, so that one panel stays in the nearest cache while all rows pass. */
+static void product(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                    const float *init, size_t ldi, float *c, size_t ldc) {
+    static const float zeros[PANEL];
+    for (size_t j = 0; j < n; j += PANEL, b += k * PANEL) {
+        const size_t left = (n - j + CBI_LANES - 1) / CBI_LANES;
+        const size_t groups = left < V_GROUPS ? left : V_GROUPS;
+        for (size_t i = 0; i < m; i += V_ROWS) {
+            const size_t rows = m - i < V_ROWS ? m - i : V_ROWS;
+            blocks[rows - 1][groups - 1](k, a + i * lda, lda, b, init ? init + i * ldi + j : zeros,
+                                         init ? ldi : 0, c + i * ldc + j, ldc);
+        }
+    }
+}
+
+/* Sixteen partial sums, then halves onto halves. Floats behind the row's n are not read. */
+static void row_sum(size_t rows, size_t n, const float *a, size_t lda, float *d, size_t ldd) {
+    const size_t whole = n - n % CBI_LANES;
+    for (size_t i = 0; i < rows; i++, a += lda, d += ldd) {
+        float part[CBI_LANES] = {0};
+        memcpy(part, a + whole, (n - whole) * sizeof *a);
+        vf sum[GROUP];
+        UNROLL for (size_t j = 0; j < GROUP; j++) sum[j] = v_load(part + j * V_LANES);
+        for (size_t l = 0; l < whole; l += CBI_LANES)
+            UNROLL for (size_t j = 0; j < GROUP; j++) sum[j] = sum[j] + v_load(a + l + j * V_LANES);
+        UNROLL for (size_t j = 0; j < GROUP; j++) v_store(part + j * V_LANES, sum[j]);
+        for (size_t half = CBI_LANES / 2; half > 0; half /= 2)
+            for (size_t j = 0; j < half; j++)
+                part[j] += part[j + half];
+        *d = part[0];
+    }
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernels for AVX-512 (F and DQ): the shared algorithms in this vocabulary of vectors. */
+#include "kernels/sets.h"
+
+#include "kernels/vec_avx512.h"
+
+#include "kernels/pointwise.inc.c"
+#include "kernels/product.inc.c"
+
+const cbi_kernels cbi_kernels_avx512 = {
+    .name = "avx512",
+    .pointwise = pointwise,
+    .panel = PANEL,
+    .product = product,
+    .row_sum = row_sum,
+};

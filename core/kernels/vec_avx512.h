@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Vocabulary of vectors for AVX-512, 16 lanes; the words are explained in vec_portable.h. */
+#ifndef CB_KERNELS_VEC_H
+#define CB_KERNELS_VEC_H
+
+#if !defined(__AVX512F__) || !defined(__AVX512DQ__) || !defined(__FMA__)
+#error "this file is compiled with -mavx512f -mavx512dq -mfma"
+#endif
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define V_SHIFT 0x1.8p23f
+
+/* Six rows of 64 columns: 24 of 32 registers accumulate, four hold a row of the panel. */
+#define V_LANES 16
+#define V_ROWS 6
+#define V_GROUPS 4
+
+typedef __m512 vf;
+typedef int32_t vi __attribute__((vector_size(4 * V_LANES)));
+
+static inline vf v_set(float x) {
+    return _mm512_set1_ps(x);
+}
+
+static inline vf v_load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+
+static inline void v_store(float *p, vf v) {
+    _mm512_storeu_ps(p, v);
+}
+
+static inline vf v_fma(vf a, vf b, vf c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+static inline vf v_fnma(vf a, vf b, vf c) {
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+static inline vf v_sel_lt(vf p, vf q, vf a, vf b) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(p, q, _CMP_LT_OQ), b, a);
+}
+
+static inline vf v_sel_le(vf p, vf q, vf a, vf b) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(p, q, _CMP_LE_OQ), b, a);
+}
+
+static inline vf v_sel_eq(vf p, vf q, vf a, vf b) {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(p, q, _CMP_EQ_OQ), b, a);
+}
+
+static inline vf v_sqrt(vf a) {
+    return _mm512_sqrt_ps(a);
+}
+
+/*
+ * The divider takes 16 cycles a vector; these eight multiply-adds take four. The cubic is
+ * (1 - T4(2b - 3)/577) / b, T4 Chebyshev's polynomial: 1/b within 1/577, one Newton step within
+ * 3e-6, and the remainder of the quotient corrects that to within one unit in the last place. (The
+ * CPU's own estimate, vrcp14ps, may differ in bits from maker to maker.)
+ */
+static inline vf v_quotient(vf a, vf b) {
+    vf y = v_fma(b, v_set(-128 / 577.0F), v_set(768 / 577.0F));
+    y = v_fma(y, b, v_set(-1696 / 577.0F));
+    y = v_fma(y, b, v_set(1632 / 577.0F));
+    y = v_fma(v_fnma(b, y, v_set(1)), y, y);
+    const vf q = a * y;
+    return v_fma(v_fnma(b, q, a), y, q);
+}
+
+static inline vf v_ldexp(vf a, vf shifted) {
+    return _mm512_scalef_ps(a, shifted - v_set(V_SHIFT));
+}
+
+#endif
