@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* One setting: a row of its documentation and of its check. */
+/* One setting: a row of its documentation and of its check. A table of them ends with a row whose
+ * name is NULL. */
 typedef enum cb_setting_type {
     CB_SETTING_INT = 0,
     CB_SETTING_NUMBER = 1,
@@ -23,7 +24,7 @@ typedef struct cb_setting_def {
     const char *name;       /* [a-z][a-z0-9_]{0,31} */
     cb_setting_type type;
     const char *fallback;   /* default, as JSON text; NULL: must be given */
-    double low, high;       /* allowed range of numbers, both included */
+    double low, high;       /* allowed range of numbers, both included; 0, 0: any */
     const char *choices;    /* allowed texts, separated by spaces; NULL: any */
     int identity;           /* part of the trial's identity (a file's path is not: its hash is) */
     const char *help;       /* one line, with its source where there is one */
