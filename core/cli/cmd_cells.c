@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cellbench cells: the registry; one cell with its text, parameters, states and cost.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { DEFAULT_INPUT = 64, DEFAULT_HIDDEN = 128, LARGEST = 1 << 16, MOST_SETTINGS = 32 };
+
+/* ---- settings of the command line: name=number{,number} ---- */
+
+typedef struct settings {
+    cb_cell_setting row[MOST_SETTINGS];
+    size_t count;
+} settings;
+
+static void settings_fini(settings *set) {
+    for (size_t i = 0; i < set->count; i++) {
+        cbi_free((void *)(uintptr_t)set->row[i].name);
+        cbi_free((void *)(uintptr_t)set->row[i].values);
+    }
+}
+
+static int settings_add(settings *set, const char *text) {
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return cbi_cli_usage(&cbi_cmd_cells,
+                             "cells: --set: expected NAME=NUMBER{,NUMBER}, got '%s'", text);
+    if (set->count == MOST_SETTINGS)
+        return cbi_cli_usage(&cbi_cmd_cells, "cells: more than %d times --set", MOST_SETTINGS);
+    size_t most = 1, n = 0;
+    for (const char *p = equals; *p != '\0'; p++)
+        most += *p == ',';
+    double *values = cbi_calloc(most, sizeof *values);
+    char *name = cbi_strndup(text, (size_t)(equals - text));
+    set->row[set->count++] = (cb_cell_setting){name, most, values};
+    if (values == NULL || name == NULL)
+        return cbi_cli_failf("out of memory");
+    for (const char *p = equals + 1;;) {
+        char *end = NULL;
+        errno = 0;
+        values[n++] = strtod(p, &end);
+        if (end == p || errno != 0 || (*end != ',' && *end != '\0'))
+            return cbi_cli_usage(&cbi_cmd_cells, "cells: --set %s: expected a number, got '%s'",
+                                 name, p);
+        if (*end == '\0')
+            return 0;
+        p = end + 1;
+    }
+}
+
+static int settings_read(settings *set, const cbi_cli_args *args) {
+    int status = 0;
+    for (size_t i = 0; i < args->many_count && status == 0; i++)
+        status = settings_add(set, args->many[i]);
+    return status;
+}
+
+/* ---- building ---- */
+
+typedef struct sizes {
+    size_t input, hidden;
+} sizes;
+
+static cb_status build(cb_cell **out, const cb_cell_def *def, sizes size, const settings *set,
+                       cb_err *err) {
+    return cb_cell_create(
+        out, def->name, def->text, set != NULL ? set->row : NULL, set != NULL ? set->count : 0,
+        size.input > 0 ? CB_INPUT_DENSE : CB_INPUT_NONE, size.input, size.hidden, NULL, err);
+}
+
+/* Authors and year: a source up to its first year. */
+static size_t short_source(const char *source) {
+    for (const char *p = source; *p != '\0'; p++)
+        if ((strncmp(p, "19", 2) == 0 || strncmp(p, "20", 2) == 0) && strspn(p, "0123456789") == 4)
+            return (size_t)(p - source) + 4;
+    return strlen(source);
+}
+
+/* ---- the registry ---- */
+
+static cb_status list_row(cbi_cli_table *table, const cb_cell_def *def, sizes size, cb_err *err) {
+    cb_cell *cell = NULL;
+    cb_status st = build(&cell, def, size, NULL, err);
+    if (st != CB_OK)
+        return st;
+    size_t states = 0;
+    (void)cb_cell_states(cell, &states);
+    cb_cell_cost cost = cb_cell_get_cost(cell);
+    char *source = table->format == CBI_CLI_PLAIN
+                       ? cbi_strndup(def->source, short_source(def->source))
+                       : cbi_strdup(def->source);
+    cbi_cli_table_text(table, def->name);
+    cbi_cli_table_text(table, def->title);
+    cbi_cli_table_text(table, source);
+    cbi_cli_table_text(table, def->count);
+    cbi_cli_table_int(table, (int64_t)cb_cell_param_count(cell));
+    cbi_cli_table_int(table, (int64_t)states);
+    cbi_cli_table_int(table, (int64_t)cost.stages);
+    cbi_cli_table_int(table, (int64_t)cost.product_flop);
+    cbi_cli_table_int(table, (int64_t)cost.pointwise_ops);
+    cbi_free(source);
+    cb_cell_destroy(cell);
+    return CB_OK;
+}
+
+static cb_status list(const cbi_cli_args *args, sizes size, cb_err *err) {
+    static const char *const names[] = {"cell",    "title",        "source",
+                                        "formula", "parameters",   "states",
+                                        "stages",  "product_flop", "pointwise_ops"};
+    cbi_cli_table table = {
+        .format = cbi_cli_format_of(args), .columns = sizeof names / sizeof *names, .names = names};
+    cb_status st = CB_OK;
+    for (size_t i = 0; cb_variants[i] != NULL && st == CB_OK; i++)
+        st = list_row(&table, cb_variants[i], size, err);
+    if (st == CB_OK)
+        st = cbi_cli_table_print(&table, err);
+    if (st == CB_OK && table.format == CBI_CLI_PLAIN)
+        printf(
+            "\nAt I = %zu, H = %zu, one layer. Costs are for one step of one sequence, forward;\n"
+            "multiply and add count 2. Stages: products that wait for each other in a step.\n",
+            size.input, size.hidden);
+    cbi_cli_table_fini(&table);
+    return st;
+}
+
+/* ---- one cell ---- */
+
+static const char *structure_name(cb_structure structure) {
+    static const char *const names[] = {"full",  "diagonal", "blockdiag",
+                                        "upper", "lower",    "antisymmetric"};
+    return (size_t)structure < sizeof names / sizeof *names ? names[structure] : "?";
+}
+
+static void law_text(char *buffer, size_t size, const cb_init *init) {
+    static const struct {
+        const char *name;
+        int argument;
+    } laws[] = {{"zero", 0},   {"constant", 1},   {"uniform", 1}, {"normal", 1},
+                {"glorot", 0}, {"orthogonal", 1}, {"identity", 1}};
+    if ((size_t)init->law >= sizeof laws / sizeof *laws)
+        snprintf(buffer, size, "?");
+    else if (laws[init->law].argument)
+        snprintf(buffer, size, "%s(%.6g)", laws[init->law].name, init->a);
+    else
+        snprintf(buffer, size, "%s", laws[init->law].name);
+}
+
+static void param_row(cbi_cli_table *table, const cb_param *param) {
+    char shape[64], structure[64], law[64], remark[64] = "";
+    if (param->cols > 0)
+        snprintf(shape, sizeof shape, "%zu x %zu", param->rows, param->cols);
+    else
+        snprintf(shape, sizeof shape, "%zu", param->rows);
+    if (param->blocks > 0 && param->structure >= CB_STRUCTURE_BLOCKDIAG &&
+        param->structure <= CB_STRUCTURE_LOWER)
+        snprintf(structure, sizeof structure, "%s(%zu)", structure_name(param->structure),
+                 param->blocks);
+    else
+        snprintf(structure, sizeof structure, "%s",
+                 param->cols > 0 ? structure_name(param->structure) : "vector");
+    law_text(law, sizeof law, &param->init);
+    if (param->limit > 0.0)
+        snprintf(remark, sizeof remark, "|w| <= %.6g", param->limit);
+    cbi_cli_table_text(table, param->name);
+    cbi_cli_table_text(table, shape);
+    cbi_cli_table_text(table, structure);
+    cbi_cli_table_text(table, law);
+    cbi_cli_table_int(table, (int64_t)param->free_count);
+    cbi_cli_table_text(table, param->fixed ? "fixed" : "learned");
+    cbi_cli_table_text(table, remark);
+}
+
+static cb_status print_params(const cb_cell *cell, cbi_cli_format format, cb_err *err) {
+    static const char *const names[] = {"parameter", "shape", "structure", "init",
+                                        "count",     "kind",  "limit"};
+    cbi_cli_table table = {
+        .format = format, .columns = sizeof names / sizeof *names, .names = names};
+    size_t count = 0;
+    const cb_param *params = cb_cell_params(cell, &count);
+    for (size_t i = 0; i < count; i++)
+        param_row(&table, &params[i]);
+    cb_status st = cbi_cli_table_print(&table, err);
+    cbi_cli_table_fini(&table);
+    return st;
+}
+
+static void print_states(const cb_cell *cell) {
+    size_t count = 0;
+    const cb_state_info *states = cb_cell_states(cell, &count);
+    for (size_t i = 0; i < count; i++)
+        printf("%s %s[%zu], %s%.6g", i == 0 ? "states    " : "          ", states[i].name,
+               states[i].dim, states[i].learned ? "learned, from " : "starts at ", states[i].init),
+            putchar('\n');
+    printf("output     %s[%zu]\n", cb_cell_output_name(cell), cb_cell_output_dim(cell));
+}
+
+/* A text of several lines under a heading, each line indented. */
+static void print_indented(const char *text) {
+    for (const char *p = text; *p != '\0';) {
+        size_t n = strcspn(p, "\n");
+        printf("  %.*s\n", (int)n, p);
+        p += n + (p[n] == '\n');
+    }
+}
+
+static cb_status describe(const cb_cell *cell, cb_err *err) {
+    char *text = NULL;
+    cb_status st = cb_cell_describe(cell, &text, err);
+    if (st != CB_OK)
+        return st;
+    printf("\nschedule\n");
+    print_indented(text);
+    cb_free(text);
+    return CB_OK;
+}
+
+static cb_status one(const cbi_cli_args *args, sizes size, const settings *set, cb_err *err) {
+    const cb_cell_def *def = NULL;
+    cb_cell *cell = NULL;
+    const cbi_cli_format format = cbi_cli_format_of(args);
+    cb_status st;
+    if ((st = cb_cell_find(&def, cb_variants, args->rest[0], err)) != CB_OK)
+        return st;
+    if ((st = build(&cell, def, size, set, err)) != CB_OK)
+        return st;
+    if (format != CBI_CLI_PLAIN) {
+        st = print_params(cell, format, err);
+        goto out;
+    }
+    printf("%s: %s\n\nsource     %s\n", def->name, def->title, def->source);
+    if (def->aliases != NULL && *def->aliases != '\0')
+        printf("also       %s\n", def->aliases);
+    if (def->notes != NULL && *def->notes != '\0')
+        printf("notes      %s\n", def->notes);
+    printf("\ntext\n");
+    print_indented(cb_cell_text(cell));
+    printf("\nat I = %zu, H = %zu\n", size.input, size.hidden);
+    print_states(cell);
+    printf("count      %s = %zu\n\n", def->count, cb_cell_param_count(cell));
+    if ((st = print_params(cell, format, err)) != CB_OK)
+        goto out;
+    cb_cell_cost cost = cb_cell_get_cost(cell);
+    printf("\none step of one sequence      forward    backward\n"
+           "matrix products, flop    %12zu%12zu\npointwise operations     %12zu%12zu\n"
+           "stages of products       %12zu\nvalues kept for backward %12zu\n",
+           cost.product_flop, cost.backward_product_flop, cost.pointwise_ops,
+           cost.backward_pointwise_ops, cost.stages, cost.kept);
+    if (cbi_cli_flag(args, "schedule"))
+        st = describe(cell, err);
+out:
+    cb_cell_destroy(cell);
+    return st;
+}
+
+static int run(const cbi_cli_args *args) {
+    cb_err err;
+    settings set = {.count = 0};
+    sizes size = {(size_t)cbi_cli_number(args, "input", DEFAULT_INPUT),
+                  (size_t)cbi_cli_number(args, "hidden", DEFAULT_HIDDEN)};
+    int status = settings_read(&set, args);
+    if (status == 0 && args->count == 0 && (set.count > 0 || cbi_cli_flag(args, "schedule")))
+        status =
+            cbi_cli_usage(args->command, "cells: --set and --schedule need the name of a cell");
+    if (status == 0) {
+        cb_status st = args->count > 0 ? one(args, size, &set, &err) : list(args, size, &err);
+        status = st == CB_OK ? CBI_EXIT_OK : cbi_cli_fail(&err);
+    }
+    settings_fini(&set);
+    return status;
+}
+
+static const cbi_cli_option options[] = {
+    {"input", 0, CBI_CLI_NUMBER, "I", 0, LARGEST, "input dimension (64); 0: a cell without input"},
+    {"hidden", 0, CBI_CLI_NUMBER, "H", 1, LARGEST, "hidden dimension (128)"},
+    {"set", 0, CBI_CLI_MANY, "K=V", 0, 0,
+     "replace a setting of the cell's text, e.g. periods=1,2,4"},
+    {"schedule", 0, CBI_CLI_FLAG, NULL, 0, 0,
+     "also print how the core runs it, operation by operation"},
+    CBI_CLI_FORMAT_OPTIONS,
+    {0},
+};
+
+const cbi_cli_command cbi_cmd_cells = {
+    .name = "cells",
+    .summary = "the cells there are; one cell in full",
+    .arguments = "[NAME] [options]",
+    .text = "Without a name: every registered cell, with its source, its number of parameters and\n"
+            "its cost. With one: its equations, source, parameters, states and cost. With a name,\n"
+            "--csv and --json print the parameters.\n",
+    .example = "  cellbench cells clockwork --hidden 64 --set periods=1,2,4,8\n",
+    .options = options,
+    .most = 1,
+    .run = run,
+};

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Progress of a run on stderr: on a terminal one block that is drawn again and again, elsewhere at
+ * most a line every five seconds and one at the end.
+ */
+#ifndef CB_CLI_PROGRESS_H
+#define CB_CLI_PROGRESS_H
+
+#include <stddef.h>
+
+#include "cellbench/sweep.h"
+
+enum { CBI_PROGRESS_LINES = 48 };
+
+typedef struct cbi_progress {
+    char *study;  /* printable */
+    int live;     /* stderr is a terminal that can move its cursor */
+    int quiet;    /* only notes */
+    int stopping; /* said that it stops */
+    size_t drawn; /* lines of the block that stand on the terminal, and their widths */
+    size_t width[CBI_PROGRESS_LINES];
+    double last;     /* when something was last shown, in seconds */
+    int64_t shown;   /* trials that were finished then */
+    char *last_text; /* the final line to print, elsewhere than on a terminal */
+} cbi_progress;
+
+void cbi_progress_start(cbi_progress *progress, const char *study, int quiet);
+/* Shows it; `stopping`: the run was asked to stop. */
+void cbi_progress_show(cbi_progress *progress, const cb_progress *now, int stopping);
+/* Leaves the last block or line standing and gives the terminal back. */
+void cbi_progress_end(cbi_progress *progress);
+
+#endif

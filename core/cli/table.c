@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tables on standard output: aligned text for people, CSV (RFC 4180) and JSON for programs. People
+ * get about five digits of a number, programs get the shortest text that reads back as the same
+ * double.
+ */
+#include "cli/cli.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+
+cbi_cli_format cbi_cli_format_of(const cbi_cli_args *args) {
+    return cbi_cli_flag(args, "csv")    ? CBI_CLI_CSV
+           : cbi_cli_flag(args, "json") ? CBI_CLI_JSON
+                                        : CBI_CLI_PLAIN;
+}
+
+/* ---- collecting ---- */
+
+static cbi_cli_cell *add(cbi_cli_table *table) {
+    void *cells = table->cells;
+    if (table->failed ||
+        cbi_grow(&cells, &table->capacity, table->count + 1, sizeof *table->cells) != CB_OK) {
+        table->failed = 1;
+        return NULL;
+    }
+    table->cells = cells;
+    cbi_cli_cell *cell = &table->cells[table->count++];
+    *cell = (cbi_cli_cell){.type = CB_VALUE_NULL};
+    return cell;
+}
+
+static void add_text(cbi_cli_table *table, const char *text, size_t length) {
+    cbi_cli_cell *cell = add(table);
+    if (cell == NULL)
+        return;
+    cell->type = CB_VALUE_TEXT;
+    cell->text = cbi_strndup(text, length);
+    table->failed |= cell->text == NULL;
+}
+
+void cbi_cli_table_text(cbi_cli_table *table, const char *text) {
+    if (text == NULL)
+        (void)add(table);
+    else
+        add_text(table, text, strlen(text));
+}
+
+void cbi_cli_table_int(cbi_cli_table *table, int64_t value) {
+    cbi_cli_cell *cell = add(table);
+    if (cell != NULL)
+        *cell = (cbi_cli_cell){.type = CB_VALUE_INT, .integer = value};
+}
+
+void cbi_cli_table_real(cbi_cli_table *table, double value) {
+    cbi_cli_cell *cell = add(table);
+    if (cell != NULL && isfinite(value))
+        *cell = (cbi_cli_cell){.type = CB_VALUE_REAL, .real = value};
+}
+
+void cbi_cli_table_value(cbi_cli_table *table, const cb_value *value) {
+    switch (value->type) {
+    case CB_VALUE_INT:
+        cbi_cli_table_int(table, value->integer);
+        break;
+    case CB_VALUE_REAL:
+        cbi_cli_table_real(table, value->real);
+        break;
+    case CB_VALUE_TEXT:
+        add_text(table, value->text, value->length);
+        break;
+    case CB_VALUE_NULL:
+    default:
+        (void)add(table);
+    }
+}
+
+void cbi_cli_table_fini(cbi_cli_table *table) {
+    for (size_t i = 0; i < table->count; i++)
+        cbi_free(table->cells[i].text);
+    cbi_free(table->cells);
+    table->cells = NULL;
+    table->count = table->capacity = 0;
+}
+
+/* ---- text ---- */
+
+/* How the numbers of one column are written: with a fixed number of decimals where all are of
+ * similar size, so that their points stand below each other. */
+static int column_decimals(const cbi_cli_table *table, size_t column) {
+    double largest = 0.0, smallest = INFINITY;
+    for (size_t i = column; i < table->count; i += table->columns) {
+        double value = fabs(table->cells[i].real);
+        if (table->cells[i].type != CB_VALUE_REAL || value <= 0.0)
+            continue;
+        largest = fmax(largest, value);
+        smallest = fmin(smallest, value);
+    }
+    if (largest <= 0.0)
+        return 0;
+    if (largest >= 1e7 || smallest < 1e-4 || smallest < 1e-3 * largest)
+        return -1;
+    int decimals = 4 - (int)floor(log10(largest));
+    return decimals < 0 ? 0 : decimals;
+}
+
+/* The text of a cell; caller: cbi_free. */
+static char *cell_text(const cbi_cli_cell *cell, int decimals) {
+    char number[64];
+    switch (cell->type) {
+    case CB_VALUE_INT:
+        snprintf(number, sizeof number, "%lld", (long long)cell->integer);
+        return cbi_strdup(number);
+    case CB_VALUE_REAL:
+        if (decimals < 0)
+            snprintf(number, sizeof number, "%.5g", cell->real);
+        else
+            snprintf(number, sizeof number, "%.*f", decimals, cell->real);
+        return cbi_strdup(number);
+    case CB_VALUE_TEXT:
+        return cbi_cli_printable(cell->text, strlen(cell->text), 0);
+    case CB_VALUE_NULL:
+    default:
+        return cbi_strdup("-");
+    }
+}
+
+static int column_is_number(const cbi_cli_table *table, size_t column) {
+    for (size_t i = column; i < table->count; i += table->columns)
+        if (table->cells[i].type == CB_VALUE_TEXT)
+            return 0;
+    return 1;
+}
+
+static void pad(size_t n) {
+    while (n-- > 0)
+        putchar(' ');
+}
+
+static cb_status print_plain(const cbi_cli_table *table, cb_err *err) {
+    const size_t n = table->columns, total = n + table->count; /* the head is row 0 */
+    cb_status st = CB_OK;
+    char **texts = cbi_calloc(total, sizeof *texts);
+    size_t *widths = cbi_calloc(n, sizeof *widths);
+    if (texts == NULL || widths == NULL) {
+        st = cb_fail(err, CB_ENOMEM, "a table of %zu cells", total);
+        goto out;
+    }
+    for (size_t i = 0; i < total; i++) {
+        size_t column = i % n;
+        texts[i] = i < n ? cbi_cli_printable(table->names[i], strlen(table->names[i]), 0)
+                         : cell_text(&table->cells[i - n], column_decimals(table, column));
+        if (texts[i] == NULL) {
+            st = cb_fail(err, CB_ENOMEM, "a table of %zu cells", total);
+            goto out;
+        }
+        size_t width = cbi_cli_columns(texts[i]);
+        widths[column] = width > widths[column] ? width : widths[column];
+    }
+    for (size_t i = 0; i < total; i++) {
+        size_t column = i % n, space = widths[column] - cbi_cli_columns(texts[i]);
+        int last = column + 1 == n, right = column_is_number(table, column);
+        if (right)
+            pad(space);
+        fputs(texts[i], stdout);
+        if (!right && !last)
+            pad(space);
+        fputs(last ? "\n" : "  ", stdout);
+    }
+out:
+    for (size_t i = 0; texts != NULL && i < total; i++)
+        cbi_free(texts[i]);
+    cbi_free(texts);
+    cbi_free(widths);
+    return st;
+}
+
+/* ---- CSV ---- */
+
+/* To a terminal even CSV goes without control characters; to a file it goes as it is. */
+static void csv_text(const char *text, int terminal) {
+    char *safe = terminal ? cbi_cli_printable(text, strlen(text), 0) : NULL;
+    if (terminal)
+        text = safe != NULL ? safe : "";
+    if (strpbrk(text, ",\"\r\n") == NULL && *text != ' ' && *text != '\0') {
+        fputs(text, stdout);
+    } else {
+        putchar('"');
+        for (; *text != '\0'; text++) {
+            if (*text == '"')
+                putchar('"');
+            putchar(*text);
+        }
+        putchar('"');
+    }
+    cbi_free(safe);
+}
+
+static void print_csv(const cbi_cli_table *table) {
+    const int terminal = isatty(STDOUT_FILENO);
+    char number[32];
+    for (size_t i = 0; i < table->columns + table->count; i++) {
+        if (i < table->columns) {
+            csv_text(table->names[i], terminal);
+        } else {
+            const cbi_cli_cell *cell = &table->cells[i - table->columns];
+            if (cell->type == CB_VALUE_INT)
+                printf("%lld", (long long)cell->integer);
+            else if (cell->type == CB_VALUE_REAL)
+                fputs(cbi_number(number, cell->real), stdout);
+            else if (cell->type == CB_VALUE_TEXT)
+                csv_text(cell->text, terminal);
+        }
+        fputs((i + 1) % table->columns == 0 ? "\r\n" : ",", stdout);
+    }
+}
+
+/* ---- JSON ---- */
+
+/* Length of the well-formed UTF-8 character at text, and its code; 0: not well formed. */
+static size_t utf8(const char *text, unsigned *code) {
+    const unsigned char *s = (const unsigned char *)text;
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (n == 0 || s[0] > 0xf4)
+        return 0;
+    unsigned c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        c = (c << 6) | (s[i] & 0x3f);
+    }
+    if ((n == 3 && c < 0x800) || (n == 4 && (c < 0x10000 || c > 0x10ffff)) ||
+        (c >= 0xd800 && c <= 0xdfff))
+        return 0;
+    *code = c;
+    return n;
+}
+
+static void json_text(const char *text) {
+    putchar('"');
+    while (*text != '\0') {
+        unsigned code = 0;
+        size_t n = utf8(text, &code);
+        if (n == 0)
+            fputs("\\ufffd", stdout);
+        else if (code == '"' || code == '\\')
+            printf("\\%c", (int)code);
+        else if (code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e))
+            printf("\\u%04x", code);
+        else
+            fwrite(text, 1, n, stdout);
+        text += n == 0 ? 1 : n;
+    }
+    putchar('"');
+}
+
+static void print_json(const cbi_cli_table *table) {
+    char number[32];
+    fputs("[", stdout);
+    for (size_t i = 0; i < table->count; i++) {
+        const cbi_cli_cell *cell = &table->cells[i];
+        size_t column = i % table->columns;
+        fputs(column > 0 ? ", " : i == 0 ? "\n  {" : ",\n  {", stdout);
+        json_text(table->names[column]);
+        fputs(": ", stdout);
+        if (cell->type == CB_VALUE_INT)
+            printf("%lld", (long long)cell->integer);
+        else if (cell->type == CB_VALUE_REAL)
+            fputs(cbi_number(number, cell->real), stdout);
+        else if (cell->type == CB_VALUE_TEXT)
+            json_text(cell->text);
+        else
+            fputs("null", stdout);
+        if (column + 1 == table->columns)
+            putchar('}');
+    }
+    fputs(table->count > 0 ? "\n]\n" : "]\n", stdout);
+}
+
+cb_status cbi_cli_table_print(const cbi_cli_table *table, cb_err *err) {
+    if (table->failed)
+        return cb_fail(err, CB_ENOMEM, "a table of %zu cells", table->count);
+    if (table->columns == 0 || table->count % table->columns != 0)
+        return cb_fail(err, CB_EINTERNAL, "a table of %zu columns has %zu cells", table->columns,
+                       table->count);
+    if (table->format == CBI_CLI_PLAIN)
+        return print_plain(table, err);
+    if (table->format == CBI_CLI_CSV)
+        print_csv(table);
+    else
+        print_json(table);
+    return CB_OK;
+}
