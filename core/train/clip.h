@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clipping by the global norm: Pascanu, Mikolov, Bengio 2013, algorithm 1: if |g| > c, then
+ * g = g * c/|g|, over all tensors together.
+ */
+#ifndef CB_TRAIN_CLIP_H
+#define CB_TRAIN_CLIP_H
+
+#include <stddef.h>
+
+/* Euclidean norm, summed in f64 in an order that depends on n alone; not finite if any element is
+ * not. */
+double cbi_gradient_norm(const float *g, size_t n);
+/* Scales g, whose norm is given and finite, down to norm `most`; 0: no limit. */
+void cbi_gradient_clip(float *g, size_t n, double norm, double most);
+
+#endif
