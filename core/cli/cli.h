@@ -116,6 +116,7 @@ typedef struct cbi_cli_table {
     const char *const *names; /* borrowed until it is printed */
     cbi_cli_cell *cells;
     size_t count, capacity;
+    int fold;   /* plain: columns of texts that are the same in all rows stand above, once */
     int failed; /* memory ran out while a cell was added */
 } cbi_cli_table;
 

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "cellbench/script.h"
 #include "cellbench/sweep.h"
-#include "cli/progress.h"
+#include "cli/live.h"
 
 enum { MOST_JOBS = 1024 };
 
@@ -48,7 +48,7 @@ static int stop_asked(void *context) {
 }
 
 static void show(void *context, const cb_progress *now) {
-    cbi_progress_show(context, now, interrupts != 0);
+    cbi_live_show(context, now, interrupts != 0);
 }
 
 /* ---- where the results go ---- */
@@ -83,7 +83,7 @@ static size_t core_count(void) {
 static cb_status sweep(const cbi_cli_args *args, cb_store *store, const cb_study *study,
                        int64_t *failed, cb_err *err) {
     int64_t study_id = 0;
-    cbi_progress progress;
+    cbi_live progress;
     cb_sweep_options options = {
         .command = args->line,
         .jobs = (size_t)cbi_cli_number(args, "jobs", core_count()),
@@ -95,10 +95,10 @@ static cb_status sweep(const cbi_cli_args *args, cb_store *store, const cb_study
         .progress = show,
         .stop = stop_asked,
     };
-    cbi_progress_start(&progress, study->info.name, cbi_cli_flag(args, "quiet"));
+    cbi_live_start(&progress, study->info.name, cbi_cli_flag(args, "quiet"));
     catch_interrupts();
     cb_status st = cb_sweep_run(store, study, &options, &study_id, failed, err);
-    cbi_progress_end(&progress);
+    cbi_live_end(&progress);
     return st;
 }
 

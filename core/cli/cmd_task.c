@@ -34,9 +34,9 @@ static void range_text(cbi_text *out, const cb_setting_def *row) {
         cbi_text_add(out, row->choices);
     else if (row->type != CB_SETTING_INT && row->type != CB_SETTING_NUMBER)
         cbi_text_add(out, "");
-    else if (isfinite(row->high) && row->high < 1e15)
+    else if (row->low > -1e15 && row->high < 1e15)
         cbi_text_addf(out, "%s .. %s", cbi_number(low, row->low), cbi_number(high, row->high));
-    else
+    else if (row->low > -1e15)
         cbi_text_addf(out, ">= %s", cbi_number(low, row->low));
 }
 

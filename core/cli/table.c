@@ -142,41 +142,89 @@ static void pad(size_t n) {
         putchar(' ');
 }
 
+/* One text for all rows of a column; NULL if they differ, are numbers, or are not there. */
+static const char *column_constant(const cbi_cli_table *table, size_t column) {
+    if (!table->fold || table->count == 0 || table->cells[column].type != CB_VALUE_TEXT)
+        return NULL;
+    const char *text = table->cells[column].text;
+    for (size_t i = column; i < table->count; i += table->columns)
+        if (table->cells[i].type != CB_VALUE_TEXT || strcmp(table->cells[i].text, text) != 0)
+            return NULL;
+    return text;
+}
+
+/* How a column is printed. */
+typedef struct layout {
+    size_t width;
+    int decimals; /* of real numbers; -1: five digits, wherever the point is */
+    int right;    /* numbers stand to the right */
+    int folded;   /* printed once, above */
+} layout;
+
+/* Prints once what is the same in all rows. */
+static void print_folded(const cbi_cli_table *table) {
+    int any = 0;
+    for (size_t i = 0; i < table->columns; i++) {
+        const char *text = column_constant(table, i);
+        if (text == NULL || *text == '\0')
+            continue;
+        char *safe = cbi_cli_printable(text, strlen(text), 0);
+        printf("%s%s %s", any ? ", " : "", table->names[i], safe != NULL ? safe : "?");
+        any = 1;
+        cbi_free(safe);
+    }
+    fputs(any ? "\n\n" : "", stdout);
+}
+
+static void print_row(char **texts, const layout *columns, size_t n) {
+    const char *between = "";
+    size_t owed = 0; /* spaces that only a further column makes necessary */
+    for (size_t i = 0; i < n; i++) {
+        if (columns[i].folded)
+            continue;
+        size_t space = columns[i].width - cbi_cli_columns(texts[i]);
+        pad(owed);
+        fputs(between, stdout);
+        pad(columns[i].right ? space : 0);
+        fputs(texts[i], stdout);
+        owed = columns[i].right ? 0 : space;
+        between = "  ";
+    }
+    putchar('\n');
+}
+
 static cb_status print_plain(const cbi_cli_table *table, cb_err *err) {
     const size_t n = table->columns, total = n + table->count; /* the head is row 0 */
     cb_status st = CB_OK;
     char **texts = cbi_calloc(total, sizeof *texts);
-    size_t *widths = cbi_calloc(n, sizeof *widths);
-    if (texts == NULL || widths == NULL) {
+    layout *columns = cbi_calloc(n, sizeof *columns);
+    if (texts == NULL || columns == NULL) {
         st = cb_fail(err, CB_ENOMEM, "a table of %zu cells", total);
         goto out;
     }
+    for (size_t i = 0; i < n; i++)
+        columns[i] = (layout){.decimals = column_decimals(table, i),
+                              .right = column_is_number(table, i),
+                              .folded = column_constant(table, i) != NULL};
     for (size_t i = 0; i < total; i++) {
-        size_t column = i % n;
+        layout *column = &columns[i % n];
         texts[i] = i < n ? cbi_cli_printable(table->names[i], strlen(table->names[i]), 0)
-                         : cell_text(&table->cells[i - n], column_decimals(table, column));
+                         : cell_text(&table->cells[i - n], column->decimals);
         if (texts[i] == NULL) {
             st = cb_fail(err, CB_ENOMEM, "a table of %zu cells", total);
             goto out;
         }
         size_t width = cbi_cli_columns(texts[i]);
-        widths[column] = width > widths[column] ? width : widths[column];
+        column->width = width > column->width ? width : column->width;
     }
-    for (size_t i = 0; i < total; i++) {
-        size_t column = i % n, space = widths[column] - cbi_cli_columns(texts[i]);
-        int last = column + 1 == n, right = column_is_number(table, column);
-        if (right)
-            pad(space);
-        fputs(texts[i], stdout);
-        if (!right && !last)
-            pad(space);
-        fputs(last ? "\n" : "  ", stdout);
-    }
+    print_folded(table);
+    for (size_t i = 0; i < total; i += n)
+        print_row(texts + i, columns, n);
 out:
     for (size_t i = 0; texts != NULL && i < total; i++)
         cbi_free(texts[i]);
     cbi_free(texts);
-    cbi_free(widths);
+    cbi_free(columns);
     return st;
 }
 

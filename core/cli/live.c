@@ -5,7 +5,7 @@
  * restore whenever the program ends. Lines drawn before a terminal became narrower have wrapped
  * since: their height is counted again from their lengths.
  */
-#include "cli/progress.h"
+#include "cli/live.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static double clock_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-void cbi_progress_start(cbi_progress *progress, const char *study, int quiet) {
+void cbi_live_start(cbi_live *progress, const char *study, int quiet) {
     const char *term = getenv("TERM");
     memset(progress, 0, sizeof *progress);
     progress->study = cbi_cli_printable(study, strlen(study), 0);
@@ -58,7 +58,7 @@ static int percent(const cb_study_counts *counts) {
 
 /* ---- lines, elsewhere than on a terminal ---- */
 
-static char *plain_line(const cbi_progress *progress, const cb_progress *now) {
+static char *plain_line(const cbi_live *progress, const cb_progress *now) {
     cbi_text line = {0};
     char left[64], number[32], *out = NULL;
     const cb_study_counts *c = &now->counts;
@@ -93,7 +93,7 @@ static char *plain_line(const cbi_progress *progress, const cb_progress *now) {
     return out;
 }
 
-static void show_line(cbi_progress *progress, const cb_progress *now, double at) {
+static void show_line(cbi_live *progress, const cb_progress *now, double at) {
     int64_t count = finished(&now->counts);
     char *line = plain_line(progress, now);
     double wait = count != progress->shown ? line_seconds : idle_seconds;
@@ -115,12 +115,12 @@ static void show_line(cbi_progress *progress, const cb_progress *now, double at)
 typedef struct block {
     cbi_text text;
     size_t columns, lines;
-    size_t width[CBI_PROGRESS_LINES];
+    size_t width[CBI_LIVE_LINES];
 } block;
 
 static void add_line(block *b, const char *line) {
     char *copy = cbi_cli_printable(line, strlen(line), 0);
-    if (copy != NULL && b->lines < CBI_PROGRESS_LINES) {
+    if (copy != NULL && b->lines < CBI_LIVE_LINES) {
         cbi_cli_cut(copy, b->columns);
         b->width[b->lines++] = cbi_cli_columns(copy);
         cbi_text_addf(&b->text, "%s\033[K\n", copy);
@@ -212,7 +212,7 @@ static void add_cells(block *b, const cb_progress *now, size_t most) {
 }
 
 /* Terminal lines that the block drawn before takes at today's width. */
-static size_t drawn_height(const cbi_progress *progress, size_t columns) {
+static size_t drawn_height(const cbi_live *progress, size_t columns) {
     size_t height = 0;
     for (size_t i = 0; i < progress->drawn; i++)
         height += progress->width[i] > columns ? (progress->width[i] + columns - 1) / columns : 1;
@@ -229,7 +229,7 @@ static void write_all(const char *text, size_t n) {
     }
 }
 
-static void show_block(cbi_progress *progress, const cb_progress *now, const char *note) {
+static void show_block(cbi_live *progress, const cb_progress *now, const char *note) {
     block b;
     cbi_text out = {0};
     size_t columns, lines;
@@ -244,8 +244,8 @@ static void show_block(cbi_progress *progress, const cb_progress *now, const cha
     add_bar(&b, now);
     add_counts(&b, &now->counts);
     size_t room = lines > b.lines + 4 ? lines - b.lines - 4 : 0;
-    if (room > CBI_PROGRESS_LINES - 8)
-        room = CBI_PROGRESS_LINES - 8;
+    if (room > CBI_LIVE_LINES - 8)
+        room = CBI_LIVE_LINES - 8;
     if (room > 0)
         add_cells(&b, now, room);
     if (progress->stopping)
@@ -271,7 +271,7 @@ static void show_block(cbi_progress *progress, const cb_progress *now, const cha
 
 /* ---- both ---- */
 
-void cbi_progress_show(cbi_progress *progress, const cb_progress *now, int stopping) {
+void cbi_live_show(cbi_live *progress, const cb_progress *now, int stopping) {
     const double at = clock_seconds();
     char *note = now->note != NULL ? cbi_cli_printable(now->note, strlen(now->note), 1) : NULL;
     int urgent = note != NULL || stopping != progress->stopping;
@@ -292,7 +292,7 @@ void cbi_progress_show(cbi_progress *progress, const cb_progress *now, int stopp
     cbi_free(note);
 }
 
-void cbi_progress_end(cbi_progress *progress) {
+void cbi_live_end(cbi_live *progress) {
     if (progress->last_text != NULL)
         fprintf(stderr, "%s\n", progress->last_text);
     cbi_free(progress->last_text);

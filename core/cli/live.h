@@ -3,31 +3,31 @@
  * Progress of a run on stderr: on a terminal one block that is drawn again and again, elsewhere at
  * most a line every five seconds and one at the end.
  */
-#ifndef CB_CLI_PROGRESS_H
-#define CB_CLI_PROGRESS_H
+#ifndef CB_CLI_LIVE_H
+#define CB_CLI_LIVE_H
 
 #include <stddef.h>
 
 #include "cellbench/sweep.h"
 
-enum { CBI_PROGRESS_LINES = 48 };
+enum { CBI_LIVE_LINES = 48 };
 
-typedef struct cbi_progress {
+typedef struct cbi_live {
     char *study;  /* printable */
     int live;     /* stderr is a terminal that can move its cursor */
     int quiet;    /* only notes */
     int stopping; /* said that it stops */
     size_t drawn; /* lines of the block that stand on the terminal, and their widths */
-    size_t width[CBI_PROGRESS_LINES];
+    size_t width[CBI_LIVE_LINES];
     double last;     /* when something was last shown, in seconds */
     int64_t shown;   /* trials that were finished then */
     char *last_text; /* the final line to print, elsewhere than on a terminal */
-} cbi_progress;
+} cbi_live;
 
-void cbi_progress_start(cbi_progress *progress, const char *study, int quiet);
+void cbi_live_start(cbi_live *progress, const char *study, int quiet);
 /* Shows it; `stopping`: the run was asked to stop. */
-void cbi_progress_show(cbi_progress *progress, const cb_progress *now, int stopping);
+void cbi_live_show(cbi_live *progress, const cb_progress *now, int stopping);
 /* Leaves the last block or line standing and gives the terminal back. */
-void cbi_progress_end(cbi_progress *progress);
+void cbi_live_end(cbi_live *progress);
 
 #endif
