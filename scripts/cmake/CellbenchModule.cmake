@@ -14,6 +14,23 @@ if(CELLBENCH_SANITIZE)
   target_link_options(cellbench_flags INTERFACE -fsanitize=${CELLBENCH_SANITIZE})
 endif()
 
+# base/build_info.h, for modules that record what they were built from.
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+set(generated "${PROJECT_BINARY_DIR}/generated")
+string(JOIN " " build_flags ${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${build_type}})
+if(CELLBENCH_SANITIZE)
+  string(APPEND build_flags " -fsanitize=${CELLBENCH_SANITIZE}")
+endif()
+add_custom_target(cellbench_build_info
+  COMMAND "${CMAKE_COMMAND}" "-DSOURCE=${PROJECT_SOURCE_DIR}"
+          "-DHEADER=${generated}/base/build_info.h" "-DVERSION=${PROJECT_VERSION}"
+          "-DCOMPILER=${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}"
+          "-DFLAGS=${build_flags}" -P "${PROJECT_SOURCE_DIR}/scripts/cmake/BuildInfo.cmake"
+  BYPRODUCTS "${generated}/base/build_info.h"
+  COMMENT "" VERBATIM)
+target_include_directories(cellbench_flags INTERFACE "${generated}")
+add_dependencies(cellbench_flags cellbench_build_info)
+
 # Leaves out files that are listed but not there yet.
 function(cellbench_present out)
   set(kept "")
@@ -49,7 +66,9 @@ function(cellbench_module name)
   target_include_directories(cellbench_${name}
     PUBLIC "${PROJECT_SOURCE_DIR}/core/include" "${PROJECT_SOURCE_DIR}/core")
   target_link_libraries(cellbench_${name} PUBLIC ${M_USES} PRIVATE ${M_LIBS} cellbench_flags m)
+  # What the installed library is made of, see CellbenchInstall.
   set_property(GLOBAL APPEND PROPERTY CELLBENCH_MODULES cellbench_${name})
+  set_property(GLOBAL APPEND PROPERTY CELLBENCH_MODULE_LIBS ${M_LIBS})
 endfunction()
 
 function(cellbench_test name)
@@ -66,6 +85,8 @@ function(cellbench_test name)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 120)
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${T_LABEL}" TIMEOUT ${T_TIMEOUT}
-    ENVIRONMENT "CELLBENCH_DATA=${CELLBENCH_DATA}")
+  set_tests_properties(${name} PROPERTIES LABELS "${T_LABEL}" TIMEOUT ${T_TIMEOUT})
+  if(CELLBENCH_DATA)
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "CELLBENCH_DATA=${CELLBENCH_DATA}")
+  endif()
 endfunction()
