@@ -104,7 +104,7 @@ static inline vf v_softplus(vf x) {
 }
 
 static inline vf v_logsigmoid(vf x) {
-    return v_sel_lt(x, v_set(0), x, v_set(0)) - log1p_unit(v_exp_below(-v_abs(x)));
+    return -v_softplus(-x);
 }
 
 /* x = 2^n * (1 + f). Below the normal range x is scaled up first. */
@@ -137,10 +137,9 @@ static inline double sine_reduced(double x, int64_t quarter) {
     const double r = (x - k * 1.57079632673412561417e+00) - k * 6.07710050650619224932e-11;
     const double z = r * r;
     const double sine =
-        r + r * z *
-                (-0.166666666416265235595 +
-                 z * (0.0083333293858894631756 +
-                      z * (-0.000198393348360966317347 + z * 0.0000027183114939898219064)));
+        r * (1 + z * (-0.166666666416265235595 +
+                      z * (0.0083333293858894631756 +
+                           z * (-0.000198393348360966317347 + z * 0.0000027183114939898219064))));
     const double cosine =
         1 + z * (-0.499999997251031003120 +
                  z * (0.0416666233237390631894 +
