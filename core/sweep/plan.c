@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Registering a study: its trials are made one by one, copied into chunks, and each chunk is one
+ * transaction of the store.
+ */
+#include "sweep/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* Trials a transaction: enough to make the cost of a commit small, few enough to hold them all as
+ * built stacks. */
+enum { CHUNK = 200 };
+
+/* A trial of the current chunk, with copies of what the study lends only until its next trial. */
+typedef struct chunk_trial {
+    cb_trial *trial;
+    char *cell, *cell_source;
+    cb_trial_setting *settings; /* names and texts are copies */
+    size_t setting_count;
+} chunk_trial;
+
+typedef struct chunk {
+    chunk_trial trials[CHUNK];
+    cb_trial_info infos[CHUNK];
+    size_t count;
+} chunk;
+
+/* ---- chunks ---- */
+
+static void chunk_clear(chunk *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        chunk_trial *t = &c->trials[i];
+        for (size_t s = 0; s < t->setting_count; s++) {
+            cbi_free((char *)t->settings[s].name);
+            cbi_free((char *)t->settings[s].value.text);
+        }
+        cbi_free(t->settings);
+        cbi_free(t->cell);
+        cbi_free(t->cell_source);
+        cb_trial_destroy(t->trial);
+        *t = (chunk_trial){0};
+    }
+    c->count = 0;
+}
+
+static int copy_setting(cb_trial_setting *to, const cb_trial_setting *from) {
+    *to = *from;
+    to->value.text = NULL;
+    if ((to->name = cbi_strdup(from->name)) == NULL)
+        return 0;
+    if (from->value.type == CB_VALUE_TEXT)
+        to->value.text = cbi_strndup(from->value.text, from->value.length);
+    return from->value.type != CB_VALUE_TEXT || to->value.text != NULL;
+}
+
+/* Takes given->trial, also when it fails. */
+static cb_status chunk_add(chunk *c, const cb_study_trial *given, const cb_task *task,
+                           cb_err *err) {
+    chunk_trial *t = &c->trials[c->count];
+    const cb_data *data = cb_task_data(task);
+    const cb_stack *stack = cb_trial_stack(given->trial);
+    *t = (chunk_trial){.trial = given->trial};
+    c->count++; /* from here on chunk_clear frees it */
+    t->cell = cbi_strdup(given->cell);
+    t->cell_source = cbi_strdup(given->cell_source ? given->cell_source : "");
+    t->settings = cbi_calloc(given->setting_count + 1, sizeof *t->settings);
+    if (t->cell == NULL || t->cell_source == NULL || t->settings == NULL)
+        return cb_fail(err, CB_ENOMEM, "no memory");
+    for (size_t s = 0; s < given->setting_count; s++) {
+        t->setting_count++;
+        if (!copy_setting(&t->settings[s], &given->settings[s]))
+            return cb_fail(err, CB_ENOMEM, "no memory");
+    }
+    c->infos[c->count - 1] = (cb_trial_info){
+        .key = cb_trial_key(t->trial),
+        .spec = cb_trial_spec(t->trial),
+        .task_open = cb_task_settings(task),
+        .cell = t->cell,
+        /* Of the top layer: the one that the name speaks of. */
+        .cell_text = cb_cell_text(cb_stack_cell(stack, cb_stack_layer_count(stack) - 1)),
+        .cell_source = t->cell_source,
+        .task = cb_task_get_def(task)->name,
+        .task_identity = cb_task_identity(task),
+        .data_sha256 = data->sha256,
+        .metric = data->metric,
+        .seed = given->seed,
+        .config = given->config,
+        .hidden = (int64_t)cb_trial_hidden(t->trial),
+        .param_count = (int64_t)cb_trial_param_count(t->trial),
+        .settings = t->settings,
+        .setting_count = t->setting_count,
+    };
+    return CB_OK;
+}
+
+/* ---- the plan ---- */
+
+static int compare_items(const void *a, const void *b) {
+    return strcmp(((const cbi_plan_item *)a)->key, ((const cbi_plan_item *)b)->key);
+}
+
+static cb_status plan_add(cbi_plan *plan, const cb_trial *trial, const char *cell, cb_err *err) {
+    size_t known = 0;
+    cbi_plan_item *item;
+    cb_status st =
+        cbi_grow((void **)&plan->items, &plan->item_capacity, plan->item_count + 1, sizeof *item);
+    if (st != CB_OK)
+        return cb_fail(err, st, "no memory for %zu trials", plan->item_count + 1);
+    item = &plan->items[plan->item_count++];
+    *item = (cbi_plan_item){.epochs = cb_trial_epochs(trial)};
+    memcpy(item->key, cb_trial_key(trial), sizeof item->key - 1);
+    item->flop = cb_trial_epoch_flop(trial) * (double)item->epochs;
+    while (known < plan->cell_count && strcmp(plan->cells[known], cell) != 0)
+        known++;
+    if (known < plan->cell_count)
+        return CB_OK;
+    st = cbi_grow((void **)&plan->cells, &plan->cell_capacity, known + 1, sizeof *plan->cells);
+    if (st != CB_OK || (plan->cells[known] = cbi_strdup(cell)) == NULL)
+        return cb_fail(err, CB_ENOMEM, "no memory");
+    plan->cell_count++;
+    return CB_OK;
+}
+
+/* A study may name the same trial twice (a random search that draws the same setting again). */
+static void plan_sort(cbi_plan *plan) {
+    size_t kept = 0;
+    if (plan->item_count == 0)
+        return;
+    qsort(plan->items, plan->item_count, sizeof *plan->items, compare_items);
+    for (size_t i = 1; i < plan->item_count; i++)
+        if (strcmp(plan->items[i].key, plan->items[kept].key) != 0)
+            plan->items[++kept] = plan->items[i];
+    plan->item_count = kept + 1;
+}
+
+cbi_plan_item *cbi_plan_find(const cbi_plan *plan, const char *key) {
+    cbi_plan_item wanted = {.settled = 0};
+    if (plan->item_count == 0 || strlen(key) >= sizeof wanted.key)
+        return NULL;
+    strcpy(wanted.key, key);
+    return bsearch(&wanted, plan->items, plan->item_count, sizeof *plan->items, compare_items);
+}
+
+void cbi_plan_fini(cbi_plan *plan) {
+    for (size_t i = 0; i < plan->cell_count; i++)
+        cbi_free(plan->cells[i]);
+    cbi_free(plan->cells);
+    cbi_free(plan->items);
+    *plan = (cbi_plan){0};
+}
+
+static cb_status add_trial(cbi_plan *plan, chunk *c, const cb_study *study, size_t i, cb_err *err) {
+    cb_study_trial given = {0};
+    cb_status st = study->get(study->context, i, &given, err);
+    if (st != CB_OK)
+        return st;
+    if ((st = chunk_add(c, &given, study->task, err)) != CB_OK)
+        return st;
+    return plan_add(plan, given.trial, given.cell, err);
+}
+
+cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *study,
+                            int64_t *study_id, cb_err *err) {
+    chunk *c = cbi_calloc(1, sizeof *c);
+    cb_status st;
+    if (c == NULL)
+        return cb_fail(err, CB_ENOMEM, "study '%s': no memory", study->info.name);
+    if ((st = cb_store_study_begin(store, &study->info, study_id, err)) != CB_OK)
+        goto out;
+    for (size_t i = 0; i < study->count; i++) {
+        if ((st = add_trial(plan, c, study, i, err)) != CB_OK) {
+            st = cb_fail_prefix(err, st, "study '%s', trial %zu of %zu: ", study->info.name, i + 1,
+                                study->count);
+            goto out;
+        }
+        if (c->count < CHUNK && i + 1 < study->count)
+            continue;
+        st = cb_store_study_add(store, *study_id, c->infos, c->count, err);
+        if (st != CB_OK)
+            goto out;
+        chunk_clear(c);
+    }
+    if ((st = cb_store_study_end(store, *study_id, err)) != CB_OK)
+        goto out;
+    plan_sort(plan);
+out:
+    chunk_clear(c);
+    cbi_free(c);
+    return st;
+}

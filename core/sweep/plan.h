@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan of a run: a study's trials, written into the store, with what each will cost. It is how
+ * a coordinator knows which claims are of its own edition of the study, and how long they take.
+ */
+#ifndef CB_SWEEP_PLAN_H
+#define CB_SWEEP_PLAN_H
+
+#include "cellbench/sweep.h"
+
+typedef struct cbi_plan_item {
+    char key[65];
+    int settled;   /* has a result, or failed */
+    size_t epochs; /* at most */
+    double flop;   /* at most: of all epochs */
+} cbi_plan_item;
+
+typedef struct cbi_plan {
+    cbi_plan_item *items; /* sorted by key, each once */
+    size_t item_count, item_capacity;
+    char **cells; /* names in the study's order, each once */
+    size_t cell_count, cell_capacity;
+} cbi_plan;
+
+/* Starts as {0}. */
+void cbi_plan_fini(cbi_plan *plan);
+/* Writes the study's list of trials into the store, as a new edition, and makes the plan. */
+CB_MUST_USE cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *study,
+                                        int64_t *study_id, cb_err *err);
+/* NULL: not in this edition of the study. */
+cbi_plan_item *cbi_plan_find(const cbi_plan *plan, const char *key);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Slots: from a claim to what is written of it. Rows are kept as the messages they came in. */
+#include "sweep/slot.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+void cbi_slot_stop(cbi_slot *slot, int grace_ms, char *how, size_t how_size) {
+    cbi_process_end(&slot->process, grace_ms, how, how_size);
+    cbi_channel_fini(&slot->channel);
+    slot->ready = 0;
+}
+
+cb_status cbi_slot_start(cbi_slot *slot, const char *program, cb_err *err) {
+    cb_status st = cbi_process_start(&slot->process, program, err);
+    if (st == CB_OK)
+        slot->channel = (cbi_channel){.fd = slot->process.socket};
+    return st;
+}
+
+cb_status cbi_slot_assign(cbi_slot *slot, const char *task, const char *settings,
+                          const char *weights_path, cb_err *err) {
+    const cbi_job job = {.trial = slot->claim.trial_id,
+                         .spec = slot->claim.spec,
+                         .task = task,
+                         .settings = settings,
+                         .weights = weights_path};
+    json_t *message = NULL;
+    cb_status st = cbi_pack_job(&message, &job, err);
+    slot->epoch = 0;
+    if (st == CB_OK && (slot->rows = json_array()) == NULL)
+        st = cb_fail(err, CB_ENOMEM, "no memory");
+    if (st == CB_OK && (st = cbi_channel_queue(&slot->channel, message, err)) == CB_OK)
+        st = cbi_channel_flush(&slot->channel, 0, err);
+    json_decref(message);
+    return st;
+}
+
+static cb_status take_row(cbi_slot *slot, json_t *message, cb_err *err) {
+    cb_epoch_record row;
+    cb_status st = cbi_unpack_row(message, slot->claim.trial_id, &row, err);
+    if (st != CB_OK)
+        return st;
+    if (json_array_append(slot->rows, message) != 0)
+        return cb_fail(err, CB_ENOMEM, "no memory for rows");
+    slot->epoch = row.epoch;
+    return CB_OK;
+}
+
+cb_status cbi_slot_take(cbi_slot *slot, json_t **message, int *end, cb_attempt_result *result,
+                        cb_err *err) {
+    cb_status st = cbi_channel_next(&slot->channel, message, err);
+    *end = 0;
+    if (st != CB_OK || *message == NULL)
+        return st;
+    const char *type = cbi_message_type(*message);
+    if (!slot->ready) {
+        st = cbi_unpack_ready(*message, err);
+        slot->ready = st == CB_OK;
+    } else if (slot->busy && strcmp(type, "row") == 0) {
+        st = take_row(slot, *message, err);
+    } else if (slot->busy && strcmp(type, "end") == 0) {
+        st = cbi_unpack_end(*message, slot->claim.trial_id, result, err);
+        *end = st == CB_OK;
+    } else {
+        st = cb_fail(err, CB_EDATA, "message: unexpected '%.40s'", type);
+    }
+    if (st != CB_OK) {
+        json_decref(*message);
+        *message = NULL;
+    }
+    return st;
+}
+
+static void slot_idle(cbi_slot *slot) {
+    if (slot->busy)
+        cb_claim_fini(&slot->claim);
+    json_decref(slot->rows);
+    cbi_free(slot->weights);
+    slot->rows = NULL;
+    slot->weights = NULL;
+    slot->item = NULL;
+    slot->busy = 0;
+}
+
+cb_status cbi_slot_finish(cbi_slot *slot, cb_store *store, const cb_attempt_result *result,
+                          cb_err *err) {
+    size_t count = result->end == CB_ATTEMPT_RETURNED ? 0 : json_array_size(slot->rows);
+    cb_epoch_record *rows = cbi_calloc(count + 1, sizeof *rows);
+    cb_status st = CB_OK;
+    if (rows == NULL) {
+        st = cb_fail(err, CB_ENOMEM, "no memory for %zu rows", count);
+        goto out;
+    }
+    for (size_t i = 0; i < count && st == CB_OK; i++)
+        st = cbi_unpack_row(json_array_get(slot->rows, i), slot->claim.trial_id, &rows[i], err);
+    if (st == CB_OK)
+        st = cb_store_finish(store, &slot->claim, result, rows, count, err);
+out:
+    cbi_free(rows);
+    slot_idle(slot);
+    return st;
+}
