@@ -112,7 +112,7 @@ static int names_tensor(const cb_stack *stack, const char *name, cbi_near *near)
 static cb_status resolve_init(json_t *train, const cb_stack *stack, cb_err *err) {
     cb_status st = CB_OK;
     json_t *given = json_object_get(train, "init");
-    if (!json_is_object(given))
+    if (!json_is_object(given) && json_array_size(given) > 0)
         return cb_fail(err, CB_EARG, "train: init: expected a table of laws by tensor name");
     json_t *made = json_object();
     if (made == NULL)

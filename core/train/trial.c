@@ -135,7 +135,8 @@ static cb_status read_layer(cb_layer_spec *out, const json_t *layer, const char 
     if (out->name == NULL)
         out->name = "cell";
     out->hidden = (size_t)hidden;
-    if (settings == NULL)
+    /* An empty Lua table may come as an empty list. */
+    if (settings == NULL || (json_is_array(settings) && json_array_size(settings) == 0))
         return CB_OK;
     if (!json_is_object(settings))
         return cb_fail(err, CB_EARG, "%s: settings: expected an object", where);
