@@ -21,6 +21,7 @@ static inline int guard_open(guard *g) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), size = GUARD_FLOATS * sizeof(float);
     char *all =
         mmap(NULL, size + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    g->base = NULL;
     if (all == MAP_FAILED || mprotect(all, page, PROT_NONE) != 0 ||
         mprotect(all + page + size, page, PROT_NONE) != 0)
         return -1;

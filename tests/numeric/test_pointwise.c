@@ -69,12 +69,12 @@ typedef struct rule {
 } rule;
 
 static const rule rules[] = {
-    {"exp", 1.5, NULL, NULL},
-    {"log", 1.5, NULL, NULL},
+    {"exp", 1.1, NULL, NULL},
+    {"log", 1, NULL, NULL},
     {"sigmoid", 3, NULL, NULL},
     {"tanh", 3, NULL, NULL},
-    {"softplus", 3, NULL, NULL},
-    {"logsigmoid", 3, NULL, NULL},
+    {"softplus", 2, NULL, NULL},
+    {"logsigmoid", 2, NULL, NULL},
     {"sin", 0.51, NULL, NULL},
     {"cos", 0.51, NULL, NULL},
     {"fma", 1, v_fma, s_fma},

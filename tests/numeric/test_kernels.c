@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Matrix products, row sums and the choice of an instruction set: every set that this machine can
+ * run against f64, every remainder around the block sizes, guard pages at both ends of the buffers,
+ * and the promise that the bits of an element depend on k alone.
+ */
+#include <float.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernels/kernels.h"
+#include "numeric/guard.h"
+
+enum { MOST_ROWS = 13, CANARY = 16 }; /* twice the tallest block, and one more */
+
+static const size_t depths[] = {0, 1, 2, 3, 7, 16, 33, 100};
+enum { DEPTHS = sizeof depths / sizeof *depths };
+
+static uint32_t seed = 1;
+
+/* Small integers (sums are then exact), or fractions. */
+static void fill(float *p, size_t n, int exact) {
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 747796405U + 2891336453U;
+        const int v = (int)(seed >> 20) - 2048;
+        p[i] = exact ? (float)(v % 8) : (float)v * (1 / 2048.0F);
+    }
+}
+
+static size_t round_up(size_t n, size_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
+
+/* |got - expected| is at most this: k + 1 roundings of partial sums, each of at most the sum of the
+ * sizes, half a unit; k more where products are rounded too. */
+static double bound(size_t k, double size) {
+    return (2 * (double)k + 2) * (double)FLT_EPSILON / 2 * size * 1.01;
+}
+
+typedef struct matrix {
+    const float *p;
+    size_t rs, cs;
+} matrix;
+
+static double at(matrix a, size_t i, size_t j) {
+    return (double)a.p[i * a.rs + j * a.cs];
+}
+
+/* Holds C [m][n] against C0 + A B; `exact`: no error at all is allowed. */
+static void check_product(const char *what, size_t m, size_t n, size_t k, matrix a, matrix b,
+                          matrix start, const float *c, size_t ldc, int exact) {
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = start.p ? at(start, i, j) : 0, size = fabs(sum);
+            for (size_t l = 0; l < k; l++) {
+                sum += at(a, i, l) * at(b, l, j);
+                size += fabs(at(a, i, l) * at(b, l, j));
+            }
+            const double got = (double)c[i * ldc + j];
+            if (!(fabs(got - sum) <= (exact ? 0 : bound(k, size))))
+                fail_msg("%s m=%zu n=%zu k=%zu element (%zu, %zu): expected %.9g, got %.9g", what,
+                         m, n, k, i, j, sum, got);
+        }
+}
+
+static float *pack(const cbi_kernels *set, size_t k, size_t n, matrix b) {
+    float *out = malloc((cbi_panels_size(set, k, n) + 1) * sizeof *out);
+    assert_non_null(out);
+    cbi_panels_pack(set, k, n, b.p, b.rs, b.cs, out);
+    return out;
+}
+
+/* Four buffers of guarded memory: A, panels, initial values, C. */
+typedef struct arena {
+    guard a, b, init, c;
+} arena;
+
+typedef enum start_kind { FROM_ZERO, FROM_ROW, FROM_PLANE, IN_PLACE, STARTS } start_kind;
+
+static void one_product(const cbi_kernels *set, arena *mem, size_t m, size_t n, size_t k,
+                        start_kind kind, int at_end, int exact) {
+    static float plain[100 * 200], first[MOST_ROWS * 256];
+    const size_t wide = round_up(n, CBI_LANES), ldc = wide + CANARY, lda = k + 3;
+    const size_t size_c = (m - 1) * ldc + wide;
+    float *a = guard_take(&mem->a, k ? (m - 1) * lda + k : 0, at_end);
+    float *b = guard_take(&mem->b, cbi_panels_size(set, k, n), at_end);
+    float *c = guard_take(&mem->c, size_c, at_end), *init = NULL;
+    const size_t ldi = kind == FROM_ROW ? 0 : kind == IN_PLACE ? ldc : wide;
+    for (size_t i = 0; k && i < m; i++)
+        fill(a + i * lda, k, exact);
+    fill(plain, k * n, exact);
+    cbi_panels_pack(set, k, n, plain, n, 1, b);
+    if (kind == FROM_ROW || kind == FROM_PLANE) {
+        init = guard_take(&mem->init, (m - 1) * ldi + wide, at_end);
+        fill(init, (m - 1) * ldi + wide, exact);
+    } else if (kind == IN_PLACE) {
+        init = c;
+        fill(c, size_c, exact);
+    }
+    for (size_t i = 0; init && i < m; i++)
+        memcpy(first + i * wide, init + i * ldi, wide * sizeof *first);
+    for (size_t i = 0; i + 1 < m; i++)
+        for (size_t j = wide; j < ldc; j++)
+            c[i * ldc + j] = 12345;
+    set->product(m, n, k, a, lda, b, init, ldi, c, ldc);
+    for (size_t i = 0; i + 1 < m; i++)
+        for (size_t j = wide; j < ldc; j++)
+            assert_true(c[i * ldc + j] == 12345);
+    check_product(set->name, m, n, k, (matrix){a, lda, 1}, (matrix){plain, n, 1},
+                  (matrix){init ? first : NULL, wide, 1}, c, ldc, exact);
+}
+
+static void test_product(void **state) {
+    (void)state;
+    arena mem;
+    assert_int_equal(
+        guard_open(&mem.a) | guard_open(&mem.b) | guard_open(&mem.init) | guard_open(&mem.c), 0);
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
+        const size_t panel = (*set)->panel;
+        const size_t widths[] = {1,          15,         16,        17,
+                                 panel - 1,  panel,      panel + 1, panel + 17,
+                                 panel + 33, panel + 48, 2 * panel, 2 * panel + 1};
+        unsigned turn = 0;
+        for (size_t m = 1; m <= MOST_ROWS; m++)
+            for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+                for (size_t d = 0; d < DEPTHS; d++, turn++)
+                    one_product(*set, &mem, m, widths[w], depths[d],
+                                (start_kind)((turn + turn / DEPTHS) % STARTS),
+                                (turn / 3 + turn / DEPTHS) % 2, turn % 5 == 0);
+    }
+    guard_close(&mem.a);
+    guard_close(&mem.b);
+    guard_close(&mem.init);
+    guard_close(&mem.c);
+}
+
+/* Each row alone and each column alone give the bits of the whole product. */
+static void test_product_bits(void **state) {
+    (void)state;
+    enum { M = 13, N = 131, K = 70, LDC = 144 };
+    static float a[M * K], b[K * N], c[M * LDC], part[M * LDC];
+    fill(a, M * K, 0);
+    fill(b, K * N, 0);
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
+        float *all = pack(*set, K, N, (matrix){b, N, 1});
+        (*set)->product(M, N, K, a, K, all, NULL, 0, c, LDC);
+        for (size_t first = 0; first < M; first++) {
+            (*set)->product(M - first, N, K, a + first * K, K, all, NULL, 0, part, LDC);
+            for (size_t i = first; i < M; i++)
+                assert_memory_equal(part + (i - first) * LDC, c + i * LDC, N * sizeof *c);
+        }
+        for (size_t j = 0; j < N; j++) {
+            float *one = pack(*set, K, 1, (matrix){b + j, N, 1});
+            (*set)->product(M, 1, K, a, K, one, NULL, 0, part, LDC);
+            for (size_t i = 0; i < M; i++)
+                assert_memory_equal(part + i * LDC, c + i * LDC + j, sizeof *c);
+            free(one);
+        }
+        free(all);
+    }
+}
+
+static void test_pack(void **state) {
+    (void)state;
+    enum { K = 37, N = 83 };
+    static float b[K * N];
+    fill(b, K * N, 0);
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++)
+        for (int transposed = 0; transposed < 2; transposed++) {
+            const matrix from = {b, transposed ? 1 : N, transposed ? K : 1};
+            const size_t panel = (*set)->panel, wide = round_up(N, panel);
+            assert_int_equal(panel % CBI_LANES, 0);
+            assert_int_equal(cbi_panels_size(*set, K, N), wide * K);
+            float *out = pack(*set, K, N, from);
+            for (size_t l = 0; l < K; l++)
+                for (size_t j = 0; j < wide; j++) {
+                    const double got = (double)out[(j / panel * K + l) * panel + j % panel];
+                    assert_true(got == (j < N ? at(from, l, j) : 0));
+                }
+            free(out);
+        }
+}
+
+static void test_row_sum(void **state) {
+    (void)state;
+    enum { ROWS = 3, MOST = 150, STEP = 5 };
+    guard g;
+    assert_int_equal(guard_open(&g), 0);
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++)
+        for (size_t n = 0; n <= MOST; n++)
+            for (size_t gap = 0; gap < 20; gap += 19) { /* padding, or none before the page */
+                float d[ROWS * STEP], again;
+                float *a = guard_take(&g, ROWS * (n + gap), 1);
+                for (size_t i = 0; i < ROWS; i++)
+                    fill(a + i * (n + gap), n, n % 2 == 0);
+                (*set)->row_sum(ROWS, n, a, n + gap, d, STEP);
+                for (size_t i = 0; i < ROWS; i++) {
+                    double sum = 0, size = 0;
+                    for (size_t j = 0; j < n; j++) {
+                        sum += (double)a[i * (n + gap) + j];
+                        size += fabs((double)a[i * (n + gap) + j]);
+                    }
+                    assert_true(fabs((double)d[i * STEP] - sum) <= (n % 2 ? bound(n, size) : 0));
+                    (*set)->row_sum(1, n, a + i * (n + gap), 0, &again, 0);
+                    assert_memory_equal(&again, &d[i * STEP], sizeof again);
+                }
+            }
+    guard_close(&g);
+}
+
+static void test_gemm(void **state) {
+    (void)state;
+    static const size_t ms[] = {0, 1, 5, 6, 7, 17}, ns[] = {0, 1, 15, 16, 17, 33};
+    static const size_t ks[] = {0, 1, 7, 33, 257};
+    static float a[40 * 300], b[300 * 40], c[40 * 48], first[40 * 48];
+    for (size_t x = 0; x < 6 * 6 * 5; x++) {
+        const size_t m = ms[x / 30], n = ns[x / 5 % 6], k = ks[x % 5], ldc = n + 3;
+        for (int mode = 0; mode < 8; mode++) {
+            const int exact = x % 2 == 0, add = mode & 4;
+            const matrix ma = {a, mode & 1 ? 1 : k + 2, mode & 1 ? m + 1 : 1};
+            const matrix mb = {b, mode & 2 ? 1 : n + 1, mode & 2 ? k + 3 : 1};
+            fill(a, sizeof a / sizeof *a, exact);
+            fill(b, sizeof b / sizeof *b, exact);
+            fill(first, sizeof first / sizeof *first, exact);
+            memcpy(c, first, sizeof c);
+            for (size_t i = 0; !add && i < m; i++)
+                for (size_t j = 0; j < n; j++)
+                    c[i * ldc + j] = NAN;
+            cbi_gemm(m, n, k, ma.p, ma.rs, ma.cs, mb.p, mb.rs, mb.cs, add ? 1 : 0, c, ldc);
+            check_product("gemm", m, n, k, ma, mb, (matrix){add ? first : NULL, ldc, 1}, c, ldc,
+                          exact);
+            for (size_t i = 0; i < sizeof c / sizeof *c; i++)
+                if (i / ldc >= m || i % ldc >= n)
+                    assert_true(c[i] == first[i]);
+        }
+    }
+}
+
+/* Any part of the rows and columns gives the bits of the whole, also over the blocks of k. */
+static void test_gemm_bits(void **state) {
+    (void)state;
+    enum { M = 61, N = 53, K = 530 };
+    static float a[M * K], b[K * N], c[M * N], part[M * N];
+    for (int mode = 0; mode < 8; mode++) {
+        const matrix ma = {a, mode & 1 ? 1 : K, mode & 1 ? M : 1};
+        const matrix mb = {b, mode & 2 ? 1 : N, mode & 2 ? K : 1};
+        const float beta = mode & 4 ? 1.0F : 0.0F;
+        fill(a, M * K, 0);
+        fill(b, K * N, 0);
+        fill(c, M * N, 0);
+        memcpy(part, c, sizeof part);
+        cbi_gemm(M, N, K, ma.p, ma.rs, ma.cs, mb.p, mb.rs, mb.cs, beta, c, N);
+        for (size_t i = 0; i < M;) {
+            const size_t m = i % 3 == 0 ? 1 : i % 11 + 1 < M - i ? i % 11 + 1 : M - i;
+            for (size_t j = 0; j < N;) {
+                const size_t n = j % 4 == 0 ? 1 : j % 19 + 1 < N - j ? j % 19 + 1 : N - j;
+                cbi_gemm(m, n, K, ma.p + i * ma.rs, ma.rs, ma.cs, mb.p + j * mb.cs, mb.rs, mb.cs,
+                         beta, part + i * N + j, N);
+                j += n;
+            }
+            i += m;
+        }
+        assert_memory_equal(part, c, sizeof c);
+    }
+}
+
+static void test_denormals(void **state) {
+    (void)state;
+    volatile float tiny = FLT_MIN, half = 0.5F;
+    assert_true(tiny * half > 0);
+    const unsigned saved = cbi_denormals_flush();
+#if defined(__x86_64__)
+    assert_true(tiny * half == 0);
+    const unsigned inner = cbi_denormals_flush();
+    cbi_denormals_restore(inner);
+    assert_true(tiny * half == 0);
+#endif
+    cbi_denormals_restore(saved);
+    assert_true(tiny * half > 0);
+}
+
+/* Runs before anything else has asked for a set: the first choice stays. */
+static void test_choice(void **state) {
+    (void)state;
+    const cbi_kernels *const *all = cbi_kernels_all();
+    const cbi_kernels *got, *again, *last = NULL;
+    cb_err err;
+    for (const cbi_kernels *const *set = all; *set; set++)
+        last = *set;
+    assert_non_null(last);
+    assert_string_equal(last->name, "portable");
+    char *asked = getenv("CELLBENCH_ISA") ? strdup(getenv("CELLBENCH_ISA")) : NULL;
+    setenv("CELLBENCH_ISA", "abacus", 1);
+    assert_int_equal(cbi_kernels_get(&got, &err), CB_EARG);
+    assert_null(got);
+    assert_non_null(strstr(err.text, "'abacus'"));
+    for (const cbi_kernels *const *set = all; *set; set++)
+        assert_non_null(strstr(err.text, (*set)->name));
+    assert_int_equal(cbi_kernels_get(&got, NULL), CB_EARG);
+    if (asked)
+        setenv("CELLBENCH_ISA", asked, 1);
+    else
+        unsetenv("CELLBENCH_ISA");
+    assert_int_equal(cbi_kernels_get(&got, &err), CB_OK);
+    assert_string_equal(got->name, asked && *asked ? asked : (*all)->name);
+    setenv("CELLBENCH_ISA", "portable", 1);
+    assert_int_equal(cbi_kernels_get(&again, &err), CB_OK);
+    assert_ptr_equal(again, got);
+    free(asked);
+    assert_non_null(strstr(cbi_blis_version(), ", kernel "));
+    print_message("sets usable here, best first:");
+    for (const cbi_kernels *const *set = all; *set; set++)
+        print_message(" %s", (*set)->name);
+    print_message("; BLIS %s\n", cbi_blis_version());
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_choice),    cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_product),   cmocka_unit_test(test_product_bits),
+        cmocka_unit_test(test_row_sum),   cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_gemm_bits), cmocka_unit_test(test_denormals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
