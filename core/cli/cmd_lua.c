@@ -5,8 +5,6 @@
  */
 #include "cli/cli.h"
 
-#include <signal.h>
-
 #include "cellbench/script.h"
 #include "cellbench/sweep.h"
 
@@ -42,8 +40,6 @@ enum { WORKER_SOCKET = 3 };
 static int run_worker(const cbi_cli_args *args) {
     cb_err err;
     (void)args;
-    /* Ctrl-C reaches the whole group; what is to stop is the coordinator's decision. */
-    signal(SIGINT, SIG_IGN);
     return cb_worker_run(WORKER_SOCKET, &err) == CB_OK ? CBI_EXIT_OK : cbi_cli_fail(&err);
 }
 

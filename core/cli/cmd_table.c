@@ -47,19 +47,20 @@ out:
 static cb_status check_study(cb_store *store, const char *study, cb_err *err) {
     cb_query *query = NULL;
     cbi_near near;
+    char best[256];
     int has_row = 0, found = 0;
     cb_status st = cb_query_open(&query, store, "select name from study", NULL, 0, err);
     cbi_near_init(&near, study);
-    while (st == CB_OK && !found && (st = cb_query_next(query, &has_row, err)) == CB_OK &&
-           has_row) {
-        cb_value value = cb_query_column(query, 0);
-        char *name = cbi_strndup(value.text != NULL ? value.text : "", value.length);
-        if (name == NULL)
-            st = cb_fail(err, CB_ENOMEM, "the name of a study");
-        else
-            cbi_near_offer(&near, name);
-        found = name != NULL && strcmp(name, study) == 0;
-        cbi_free(name);
+    while (st == CB_OK && (st = cb_query_next(query, &has_row, err)) == CB_OK && has_row) {
+        const cb_value value = cb_query_column(query, 0);
+        char name[sizeof best];
+        snprintf(name, sizeof name, "%.*s", (int)value.length, value.text);
+        found |= value.length == strlen(study) && memcmp(value.text, study, value.length) == 0;
+        cbi_near_offer(&near, name);
+        if (near.best == name) { /* the row's text does not outlive the row */
+            memcpy(best, name, sizeof best);
+            near.best = best;
+        }
     }
     cb_query_close(query);
     if (st == CB_OK && !found)

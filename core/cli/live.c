@@ -295,6 +295,8 @@ void cbi_live_show(cbi_live *progress, const cb_progress *now, int stopping) {
 void cbi_live_end(cbi_live *progress) {
     if (progress->last_text != NULL)
         fprintf(stderr, "%s\n", progress->last_text);
+    if (progress->drawn > 0)
+        fputc('\n', stderr);
     cbi_free(progress->last_text);
     cbi_free(progress->study);
     progress->last_text = progress->study = NULL;

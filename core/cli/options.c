@@ -95,8 +95,10 @@ static int unknown_option(const cbi_cli_command *command, const char *given) {
     for (const cbi_cli_option *row = command->options; row->name != NULL; row++)
         cbi_near_offer(&near, row->name);
     cbi_near_offer(&near, help_option.name);
-    return cbi_cli_usage(command, "%s: unknown option '--%s'%s", command->name, name,
-                         cbi_near_text(&near));
+    if (near.best == NULL)
+        return cbi_cli_usage(command, "%s: unknown option '--%s'", command->name, name);
+    return cbi_cli_usage(command, "%s: unknown option '--%s', did you mean '--%s'?", command->name,
+                         name, near.best);
 }
 
 /* After getopt_long returned ':' or '?': says what was wrong with the option. */

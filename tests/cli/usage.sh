@@ -29,7 +29,7 @@ expect 2 --verison
 says err "^cellbench: unknown option '--verison'"
 expect 2 help runn
 expect 2 run study.lua --jops 2
-says err "unknown option '--jops', did you mean 'jobs'"
+says err "unknown option '--jops', did you mean '--jobs'"
 for jobs in 0 -1 x 1.5 '' 99999999999999999999; do
     expect 2 run study.lua --jobs "$jobs"
     says err '^cellbench: run: --jobs: expected a whole number from 1 to'
