@@ -27,6 +27,8 @@ static cb_status find_file(char **out, const char *file, cb_err *err) {
     int has_root = root != NULL && root[0] != '\0' && file[0] != '/';
     size_t places = 1 + (has_root ? sizeof folders / sizeof *folders : 0);
     *out = NULL;
+    if (file[0] == '\0')
+        return cb_fail(err, CB_EARG, "file: expected a path, got an empty text");
     for (size_t i = 0; i < places; i++) {
         if (i > 0)
             cbi_text_addf(&path, "%s/%s", root, folders[i - 1]);

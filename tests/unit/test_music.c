@@ -162,6 +162,7 @@ static void test_where_it_looks(void **state) {
     assert_int_equal(mkdir(path, 0700), 0);
     write_file("polymusic/near.json", small, sizeof small - 1);
 
+    expect_failure("music", "{\"file\":\"\"}", CB_EARG, "file", "empty");
     unsetenv("CELLBENCH_DATA");
     expect_failure("music", "{\"file\":\"near.json\"}", CB_EIO, "near.json", "CELLBENCH_DATA");
     setenv("CELLBENCH_DATA", folder, 1);
