@@ -143,6 +143,12 @@ CB_MUST_USE cb_status cbi_cli_print_query(cb_store *store, const char *sql, cons
 CB_MUST_USE cb_status cbi_cli_print_leaderboard(cb_store *store, const char *study,
                                                 cbi_cli_format format, cb_err *err);
 
+/* ---- cells ---- */
+
+/* The cell that a text names as its lowest layer ("lowest NAME"), because it reads values of the
+ * layer below; *out is NULL if it names none. */
+CB_MUST_USE cb_status cbi_cli_lowest(const cb_cell_def **out, const cb_cell_def *def, cb_err *err);
+
 /* ---- the commands ---- */
 
 extern const cbi_cli_command cbi_cmd_cells, cbi_cmd_check, cbi_cmd_task, cbi_cmd_plan, cbi_cmd_run,

@@ -64,15 +64,53 @@ static int settings_read(settings *set, const cbi_cli_args *args) {
 
 /* ---- building ---- */
 
+cb_status cbi_cli_lowest(const cb_cell_def **out, const cb_cell_def *def, cb_err *err) {
+    char name[64];
+    *out = NULL;
+    for (const char *line = def->text; line != NULL && *line != '\0';) {
+        if (sscanf(line, " lowest %63[a-z0-9-]", name) == 1)
+            return cb_cell_find(out, cb_variants, name, err);
+        line = strchr(line, '\n');
+        line += line != NULL;
+    }
+    return CB_OK;
+}
+
 typedef struct sizes {
     size_t input, hidden;
 } sizes;
 
-static cb_status build(cb_cell **out, const cb_cell_def *def, sizes size, const settings *set,
+typedef struct built {
+    cb_cell *below; /* for a cell that reads values of the layer below; else NULL */
+    cb_cell *cell;
+} built;
+
+static void built_fini(built *made) {
+    cb_cell_destroy(made->cell);
+    cb_cell_destroy(made->below);
+}
+
+static cb_status build(built *out, const cb_cell_def *def, sizes size, const settings *set,
                        cb_err *err) {
-    return cb_cell_create(
-        out, def->name, def->text, set != NULL ? set->row : NULL, set != NULL ? set->count : 0,
-        size.input > 0 ? CB_INPUT_DENSE : CB_INPUT_NONE, size.input, size.hidden, NULL, err);
+    const cb_cell_def *lowest = NULL;
+    cb_input_kind kind = size.input > 0 ? CB_INPUT_DENSE : CB_INPUT_NONE;
+    size_t input = size.input;
+    cb_status st;
+    *out = (built){NULL, NULL};
+    if ((st = cbi_cli_lowest(&lowest, def, err)) != CB_OK)
+        return st;
+    if (lowest != NULL) {
+        if ((st = cb_cell_create(&out->below, lowest->name, lowest->text, NULL, 0, kind, input,
+                                 size.hidden, NULL, err)) != CB_OK)
+            return st;
+        kind = CB_INPUT_DENSE;
+        input = cb_cell_output_dim(out->below);
+    }
+    st = cb_cell_create(&out->cell, def->name, def->text, set != NULL ? set->row : NULL,
+                        set != NULL ? set->count : 0, kind, input, size.hidden, out->below, err);
+    if (st != CB_OK)
+        built_fini(out);
+    return st;
 }
 
 /* Authors and year: a source up to its first year. */
@@ -86,10 +124,11 @@ static size_t short_source(const char *source) {
 /* ---- the registry ---- */
 
 static cb_status list_row(cbi_cli_table *table, const cb_cell_def *def, sizes size, cb_err *err) {
-    cb_cell *cell = NULL;
-    cb_status st = build(&cell, def, size, NULL, err);
+    built made;
+    cb_status st = build(&made, def, size, NULL, err);
     if (st != CB_OK)
         return st;
+    const cb_cell *cell = made.cell;
     size_t states = 0;
     (void)cb_cell_states(cell, &states);
     cb_cell_cost cost = cb_cell_get_cost(cell);
@@ -106,7 +145,7 @@ static cb_status list_row(cbi_cli_table *table, const cb_cell_def *def, sizes si
     cbi_cli_table_int(table, (int64_t)cost.product_flop);
     cbi_cli_table_int(table, (int64_t)cost.pointwise_ops);
     cbi_free(source);
-    cb_cell_destroy(cell);
+    built_fini(&made);
     return CB_OK;
 }
 
@@ -223,13 +262,14 @@ static cb_status describe(const cb_cell *cell, cb_err *err) {
 
 static cb_status one(const cbi_cli_args *args, sizes size, const settings *set, cb_err *err) {
     const cb_cell_def *def = NULL;
-    cb_cell *cell = NULL;
+    built made;
     const cbi_cli_format format = cbi_cli_format_of(args);
     cb_status st;
     if ((st = cb_cell_find(&def, cb_variants, args->rest[0], err)) != CB_OK)
         return st;
-    if ((st = build(&cell, def, size, set, err)) != CB_OK)
+    if ((st = build(&made, def, size, set, err)) != CB_OK)
         return st;
+    const cb_cell *cell = made.cell;
     if (format != CBI_CLI_PLAIN) {
         st = print_params(cell, format, err);
         goto out;
@@ -255,7 +295,7 @@ static cb_status one(const cbi_cli_args *args, sizes size, const settings *set, 
     if (cbi_cli_flag(args, "schedule"))
         st = describe(cell, err);
 out:
-    cb_cell_destroy(cell);
+    built_fini(&made);
     return st;
 }
 

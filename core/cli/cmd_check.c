@@ -23,19 +23,6 @@ typedef struct checker {
     size_t bad, all;
 } checker;
 
-/* Layers that read values of the layer below have a cell named "lowest" underneath. */
-static cb_status find_lowest(const cb_cell_def **out, const cb_cell_def *def, cb_err *err) {
-    char name[64];
-    *out = NULL;
-    for (const char *line = def->text; line != NULL && *line != '\0';) {
-        if (sscanf(line, " lowest %63[a-z0-9-]", name) == 1)
-            return cb_cell_find(out, cb_variants, name, err);
-        line = strchr(line, '\n');
-        line += line != NULL;
-    }
-    return CB_OK;
-}
-
 static cb_status check_layers(checker *c, const cb_cell_def *def, const cb_cell_def *lowest,
                               size_t layers, cb_check_result *result, cb_err *err) {
     cb_layer_spec spec[MOST_LAYERS];
@@ -68,7 +55,7 @@ static void add_row(checker *c, const char *name, size_t layers, const cb_check_
 
 static cb_status check_cell(checker *c, const cb_cell_def *def, cb_err *err) {
     const cb_cell_def *lowest = NULL;
-    cb_status st = find_lowest(&lowest, def, err);
+    cb_status st = cbi_cli_lowest(&lowest, def, err);
     for (size_t layers = lowest != NULL ? 2 : 1; layers <= MOST_LAYERS && st == CB_OK; layers++) {
         cb_check_result result;
         memset(&result, 0, sizeof result);
