@@ -87,7 +87,7 @@ static void growing_keeps_content(void **state) {
     int *before = block;
     size_t kept = capacity;
     assert_int_equal(cbi_grow((void **)&block, &capacity, SIZE_MAX / 2, sizeof *block), CB_ESHAPE);
-    assert_int_equal(cbi_grow((void **)&block, &capacity, PTRDIFF_MAX / 4, sizeof *block),
+    assert_int_equal(cbi_grow((void **)&block, &capacity, PTRDIFF_MAX / 4 + 1, sizeof *block),
                      CB_ENOMEM);
     assert_ptr_equal(block, before);
     assert_int_equal(capacity, kept);
