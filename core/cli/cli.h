@@ -91,6 +91,12 @@ char *cbi_cli_printable(const char *text, size_t n, int newlines);
 size_t cbi_cli_columns(const char *text);
 /* Cuts a printable text to at most `columns`. */
 void cbi_cli_cut(char *text, size_t columns);
+/* Prints a printable text broken at spaces into lines of `width` columns; all but the first begin
+ * with `indent` spaces. */
+void cbi_cli_wrapped(const char *text, size_t indent, size_t width);
+/* "source     Cho et al. 2014, ...", broken to the width of the terminal. NULL is printed as "-".
+ */
+void cbi_cli_labelled(const char *label, const char *text);
 /* Of the terminal behind the descriptor; 80 by 24 if it does not tell. */
 void cbi_cli_terminal_size(int descriptor, size_t *columns, size_t *lines);
 /* "850 ms", "12 s", "3 min 20 s", "2 h 05 min", "3 d 4 h". buffer holds 32. */

@@ -274,11 +274,12 @@ static cb_status one(const cbi_cli_args *args, sizes size, const settings *set, 
         st = print_params(cell, format, err);
         goto out;
     }
-    printf("%s: %s\n\nsource     %s\n", def->name, def->title, def->source);
+    printf("%s: %s\n\n", def->name, def->title);
+    cbi_cli_labelled("source", def->source);
     if (def->aliases != NULL && *def->aliases != '\0')
-        printf("also       %s\n", def->aliases);
+        cbi_cli_labelled("also", def->aliases);
     if (def->notes != NULL && *def->notes != '\0')
-        printf("notes      %s\n", def->notes);
+        cbi_cli_labelled("notes", def->notes);
     printf("\ntext\n");
     print_indented(cb_cell_text(cell));
     printf("\nat I = %zu, H = %zu\n", size.input, size.hidden);

@@ -138,16 +138,11 @@ static cb_status print_baselines(const cb_data *data, cb_err *err) {
     return st;
 }
 
-/* The first setting that has no default and was not given; NULL: the task can be opened. */
-static const char *missing_setting(const cb_task_def *def, const cbi_cli_args *args) {
-    for (const cb_setting_def *row = def->settings; row->name != NULL; row++) {
-        int given = row->fallback != NULL;
-        size_t n = strlen(row->name);
-        for (size_t i = 0; i < args->many_count; i++)
-            given |= strncmp(args->many[i], row->name, n) == 0 && args->many[i][n] == '=';
-        if (!given)
+/* The first setting that has no default; NULL: the task can be opened without any. */
+static const char *missing_setting(const cb_task_def *def) {
+    for (const cb_setting_def *row = def->settings; row->name != NULL; row++)
+        if (row->fallback == NULL)
             return row->name;
-    }
     return NULL;
 }
 
@@ -163,17 +158,20 @@ static cb_status one(const cbi_cli_args *args, cb_err *err) {
         return print_settings(def, format, err);
     if ((st = settings_json(&settings, def, args, err)) != CB_OK)
         return st;
-    printf("%s: %s\n\nsource     %s\nchance     %s\n\n", def->name, def->summary,
-           def->source != NULL ? def->source : "-", def->chance != NULL ? def->chance : "-");
+    const char *missing = args->many_count == 0 ? missing_setting(def) : NULL;
+    if (missing == NULL && (st = cb_task_open(&task, def->name, settings, err)) != CB_OK)
+        goto out;
+    printf("%s: %s\n\n", def->name, def->summary);
+    cbi_cli_labelled("source", def->source);
+    cbi_cli_labelled("chance", def->chance);
+    putchar('\n');
     if ((st = print_settings(def, format, err)) != CB_OK)
         goto out;
-    const char *missing = missing_setting(def, args);
-    if (missing != NULL && args->many_count == 0) {
-        printf("\nSplits and baselines: give --set %s=...\n", missing);
+    if (missing != NULL) {
+        printf("\nFor its splits and baselines: cellbench task %s --set %s=...\n", def->name,
+               missing);
         goto out;
     }
-    if ((st = cb_task_open(&task, def->name, settings, err)) != CB_OK)
-        goto out;
     print_data(cb_task_data(task));
     st = print_baselines(cb_task_data(task), err);
 out:

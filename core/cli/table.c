@@ -176,17 +176,25 @@ static void print_folded(const cbi_cli_table *table) {
     fputs(any ? "\n\n" : "", stdout);
 }
 
-static void print_row(char **texts, const layout *columns, size_t n) {
+/* wrap: the width of the terminal, into which a last column of texts is broken; 0: it is not. */
+static void print_row(char **texts, const layout *columns, size_t n, size_t wrap) {
     const char *between = "";
     size_t owed = 0; /* spaces that only a further column makes necessary */
+    size_t at = 0;   /* columns so far */
     for (size_t i = 0; i < n; i++) {
         if (columns[i].folded)
             continue;
         size_t space = columns[i].width - cbi_cli_columns(texts[i]);
         pad(owed);
         fputs(between, stdout);
+        at += strlen(between);
+        if (i + 1 == n && !columns[i].right && wrap >= at + 20) {
+            cbi_cli_wrapped(texts[i], at, wrap);
+            return;
+        }
         pad(columns[i].right ? space : 0);
         fputs(texts[i], stdout);
+        at += columns[i].width;
         owed = columns[i].right ? 0 : space;
         between = "  ";
     }
@@ -218,8 +226,11 @@ static cb_status print_plain(const cbi_cli_table *table, cb_err *err) {
         column->width = width > column->width ? width : column->width;
     }
     print_folded(table);
+    size_t wrap = 0, lines;
+    if (isatty(STDOUT_FILENO))
+        cbi_cli_terminal_size(STDOUT_FILENO, &wrap, &lines);
     for (size_t i = 0; i < total; i += n)
-        print_row(texts + i, columns, n);
+        print_row(texts + i, columns, n, wrap);
 out:
     for (size_t i = 0; texts != NULL && i < total; i++)
         cbi_free(texts[i]);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 #include <wchar.h>
 
 #include "base/alloc.h"
@@ -89,6 +90,43 @@ void cbi_cli_cut(char *text, size_t columns) {
         sum += width;
         text += used;
     }
+}
+
+/* Bytes of the next line of at most `columns`: up to a space, or, for a long word, all of it. */
+static size_t line_length(const char *text, size_t columns) {
+    size_t sum = 0, width, end = 0;
+    for (size_t i = 0; text[i] != '\0';) {
+        if (text[i] == ' ')
+            end = i;
+        i += step(text + i, &width);
+        sum += width;
+        if (sum > columns && end > 0)
+            return end;
+        if (text[i] == '\0')
+            return i;
+    }
+    return 0;
+}
+
+void cbi_cli_wrapped(const char *text, size_t indent, size_t width) {
+    const size_t columns = width > indent + 20 ? width - indent : 20;
+    for (int first = 1; *text != '\0'; first = 0) {
+        size_t n = line_length(text, columns);
+        printf("%s%*s%.*s", first ? "" : "\n", first ? 0 : (int)indent, "", (int)n, text);
+        text += n;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+void cbi_cli_labelled(const char *label, const char *text) {
+    enum { INDENT = 11, WIDEST = 100 };
+    size_t columns, lines;
+    cbi_cli_terminal_size(STDOUT_FILENO, &columns, &lines);
+    char *safe = text != NULL ? cbi_cli_printable(text, strlen(text), 0) : NULL;
+    printf("%-*s", INDENT, label);
+    cbi_cli_wrapped(safe != NULL ? safe : "-", INDENT, columns > WIDEST ? WIDEST : columns);
+    cbi_free(safe);
 }
 
 void cbi_cli_terminal_size(int descriptor, size_t *columns, size_t *lines) {
