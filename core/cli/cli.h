@@ -99,6 +99,8 @@ void cbi_cli_wrapped(const char *text, size_t indent, size_t width);
 void cbi_cli_labelled(const char *label, const char *text);
 /* Of the terminal behind the descriptor; 80 by 24 if it does not tell. */
 void cbi_cli_terminal_size(int descriptor, size_t *columns, size_t *lines);
+/* Of a clock that only goes forward. */
+double cbi_cli_seconds(void);
 /* "850 ms", "12 s", "3 min 20 s", "2 h 05 min", "3 d 4 h". buffer holds 32. */
 const char *cbi_cli_duration(char *buffer, double seconds);
 /* 1234567 -> "1.23 M", with the unit behind it: "1.23 MB". buffer holds 48. */

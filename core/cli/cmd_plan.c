@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -111,18 +110,12 @@ static cb_status count(plan *p, const cb_study *study, cb_err *err) {
 
 /* ---- measuring ---- */
 
-static double clock_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 typedef struct probe {
     double end;
 } probe;
 
 static int probe_over(void *context) {
-    return clock_seconds() >= ((const probe *)context)->end;
+    return cbi_cli_seconds() >= ((const probe *)context)->end;
 }
 
 /* Trains one trial until the time is over. */
@@ -134,11 +127,11 @@ static cb_status measure_trial(const cb_study *study, size_t index, double *rate
     cb_status st = study->get(study->context, index, &made, err);
     if (st != CB_OK)
         return st;
-    const double start = clock_seconds();
+    const double start = cbi_cli_seconds();
     probe limit = {start + probe_seconds};
     const cb_train_events events = {.context = &limit, .stop = probe_over};
     st = cb_trial_run(made.trial, &events, &result, err);
-    const double seconds = clock_seconds() - start;
+    const double seconds = cbi_cli_seconds() - start;
     if (st == CB_OK)
         *rate = result.flop > 0.0 && seconds > 0.0 ? result.flop / seconds : (double)NAN;
     cb_free(result.weights);

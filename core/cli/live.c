@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -20,12 +19,6 @@
 
 static const double redraw_seconds = 0.1, line_seconds = 5.0, idle_seconds = 60.0;
 
-static double clock_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 void cbi_live_start(cbi_live *progress, const char *study, int quiet) {
     const char *term = getenv("TERM");
     memset(progress, 0, sizeof *progress);
@@ -33,7 +26,7 @@ void cbi_live_start(cbi_live *progress, const char *study, int quiet) {
     progress->quiet = quiet;
     progress->live =
         isatty(STDERR_FILENO) && term != NULL && *term != '\0' && strcmp(term, "dumb") != 0;
-    progress->last = clock_seconds() - line_seconds;
+    progress->last = cbi_cli_seconds() - line_seconds;
     progress->shown = -1;
 }
 
@@ -272,7 +265,7 @@ static void show_block(cbi_live *progress, const cb_progress *now, const char *n
 /* ---- both ---- */
 
 void cbi_live_show(cbi_live *progress, const cb_progress *now, int stopping) {
-    const double at = clock_seconds();
+    const double at = cbi_cli_seconds();
     char *note = now->note != NULL ? cbi_cli_printable(now->note, strlen(now->note), 1) : NULL;
     int urgent = note != NULL || stopping != progress->stopping;
     if (urgent && stopping && !progress->stopping && !progress->live)

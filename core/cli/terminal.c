@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -135,6 +136,12 @@ void cbi_cli_terminal_size(int descriptor, size_t *columns, size_t *lines) {
     int known = ioctl(descriptor, TIOCGWINSZ, &size) == 0;
     *columns = known && size.ws_col > 0 ? size.ws_col : 80;
     *lines = known && size.ws_row > 0 ? size.ws_row : 24;
+}
+
+double cbi_cli_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 const char *cbi_cli_duration(char *buffer, double seconds) {
