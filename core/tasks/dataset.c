@@ -59,9 +59,8 @@ static cb_status make_rows(void **out, cb_split_name split, size_t n, size_t wid
     size_t count = 0;
     if (cb_size_mul(n, width, &count) != CB_OK || count > CBI_MOST_VALUES)
         return cb_fail(err, CB_ESHAPE,
-                       "split '%s': %zu rows of %zu values are more than the %d "
-                       "allowed",
-                       name, n, width, CBI_MOST_VALUES);
+                       "split '%s': %zu rows of %zu values are more than the %d allowed", name, n,
+                       width, CBI_MOST_VALUES);
     *out = aligned ? cbi_aligned_calloc(count, 4) : cbi_calloc(count, 4);
     if (*out == NULL)
         return cb_fail(err, CB_ENOMEM, "split '%s': no memory for %zu rows of %zu values", name, n,

@@ -5,6 +5,7 @@
  */
 #include "cellbench/task.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -79,7 +80,7 @@ cb_status cb_task_open(cb_task **out, const char *name, const char *settings, cb
     if ((task = cbi_calloc(1, sizeof *task)) == NULL)
         return cb_fail(err, CB_ENOMEM, "task '%s': no memory", name);
     task->def = def;
-    strcat(strcat(strcat(where, "task '"), def->name), "'");
+    snprintf(where, sizeof where, "task '%s'", def->name);
     if ((st = resolve(task, settings, where, err)) != CB_OK)
         goto out;
     if ((st = def->open(&task->data, &task->own, task->settings, err)) != CB_OK) {
