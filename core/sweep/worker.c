@@ -125,31 +125,25 @@ out:
 
 /* ---- training ---- */
 
-/* The task opened last: the trials of a study share theirs. */
-typedef struct task_cache {
-    char *name, *settings;
-    cb_task *task;
-} task_cache;
-
-static void task_cache_clear(task_cache *cache) {
+void cbi_task_cache_clear(cbi_task_cache *cache) {
     cb_task_close(cache->task);
     cbi_free(cache->name);
     cbi_free(cache->settings);
-    *cache = (task_cache){0};
+    *cache = (cbi_task_cache){0};
 }
 
-static cb_status task_cache_get(task_cache *cache, const char *name, const char *settings,
+static cb_status task_cache_get(cbi_task_cache *cache, const char *name, const char *settings,
                                 const cb_task **out, cb_err *err) {
     cb_status st;
     if (cache->task == NULL || strcmp(name, cache->name) != 0 ||
         strcmp(settings, cache->settings) != 0) {
-        task_cache_clear(cache);
+        cbi_task_cache_clear(cache);
         if ((st = cb_task_open(&cache->task, name, settings, err)) != CB_OK)
             return st;
         cache->name = cbi_strdup(name);
         cache->settings = cbi_strdup(settings);
         if (cache->name == NULL || cache->settings == NULL) {
-            task_cache_clear(cache);
+            cbi_task_cache_clear(cache);
             return cb_fail(err, CB_ENOMEM, "worker: no memory");
         }
     }
@@ -174,7 +168,7 @@ static void fill_result(cb_attempt_result *out, const cb_trial_result *from) {
     out->flop = from->flop;
 }
 
-static cb_status run_trial(void *context, const cbi_job *job, const cb_train_events *events,
+cb_status cbi_worker_train(void *context, const cbi_job *job, const cb_train_events *events,
                            cb_attempt_result *out, char sha256[CBI_SHA256_HEX], cb_err *err) {
     cb_trial *trial = NULL;
     cb_trial_result result = {0};
@@ -195,8 +189,8 @@ out:
 }
 
 cb_status cb_worker_run(int socket, cb_err *err) {
-    task_cache cache = {0};
-    cb_status st = cbi_worker_loop(socket, run_trial, &cache, err);
-    task_cache_clear(&cache);
+    cbi_task_cache cache = {0};
+    cb_status st = cbi_worker_loop(socket, cbi_worker_train, &cache, err);
+    cbi_task_cache_clear(&cache);
     return st;
 }

@@ -20,4 +20,17 @@ typedef cb_status (*cbi_job_run)(void *context, const cbi_job *job, const cb_tra
 
 CB_MUST_USE cb_status cbi_worker_loop(int socket, cbi_job_run run, void *context, cb_err *err);
 
+/* The task opened last, and all of what a worker keeps from one trial to the next. Starts as {0}.
+ */
+typedef struct cbi_task_cache {
+    char *name, *settings;
+    cb_task *task;
+} cbi_task_cache;
+
+void cbi_task_cache_clear(cbi_task_cache *cache);
+/* The cbi_job_run of production: trains. context: a cbi_task_cache. */
+CB_MUST_USE cb_status cbi_worker_train(void *context, const cbi_job *job,
+                                       const cb_train_events *events, cb_attempt_result *out,
+                                       char sha256[CBI_SHA256_HEX], cb_err *err);
+
 #endif
