@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Closing: what is queued is written, the run ends, and the log goes into the database under the
+ * exclusive checkpoint lock. The lock is held until SQLite has closed its files: of two stores that
+ * close at once the second then finds itself alone, and it is the one that removes the log.
+ */
+#include "store/store_internal.h"
+
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+
+enum { CLOSE_WAIT_MS = 2000 };
+
+static int log_is_empty(cb_store *store) {
+    struct stat info;
+    cbi_text log = {0};
+    cbi_text_addf(&log, "%s-wal", sqlite3_db_filename(store->db, "main"));
+    int is_empty = log.data != NULL && (stat(log.data, &info) != 0 || info.st_size == 0);
+    cbi_text_fini(&log);
+    return is_empty;
+}
+
+static void close_database(cb_store *store) {
+    int is_ours = store->mode == CB_STORE_WRITE && store->is_wal && store->lock.fd >= 0 &&
+                  cbi_lock_take(&store->lock, CBI_LOCK_CHECKPOINT, CBI_LOCK_EXCLUSIVE,
+                                CLOSE_WAIT_MS, NULL) == CB_OK;
+    if (is_ours) {
+        sqlite3_busy_timeout(store->db, 0);
+        (void)sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
+    /* SQLite removes an empty log only if it may checkpoint at close, which it does only when no
+     * other connection is left: then there is nothing to copy and nobody to race with. A reader
+     * leaves a log with content to the next writer. */
+    if (is_ours || (store->mode == CB_STORE_READ && log_is_empty(store)))
+        (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    sqlite3_close_v2(store->db);
+    store->db = NULL;
+}
+
+void cb_store_close(cb_store *store) {
+    if (store == NULL)
+        return;
+    if (store->run_id != 0) {
+        /* Nobody is left to be told. What cannot be written now counts as lost, and is done again
+         * by the next run. */
+        cb_status written = cb_store_commit(store, 1, NULL);
+        (void)written;
+        cbi_store_run_end(store);
+    }
+    cbi_store_queue_clear(store);
+    cbi_store_finalize(store);
+    sqlite3_close_v2(store->reader); /* lives on while a query is open */
+    if (store->db != NULL)
+        close_database(store);
+    cbi_lock_close(&store->lock);
+    cbi_free(store->run_instruction_set);
+    cbi_free(store->path);
+    cbi_free(store);
+}

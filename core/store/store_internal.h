@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the store share: the open store, its prepared statements, transactions, and
+ * the way SQLite's errors become ours.
+ *
+ * A function that writes follows one pattern: cbi_store_begin, statements, cbi_store_end. The
+ * statements are listed in store_statement.c; each is prepared once per store.
+ */
+#ifndef CB_STORE_INTERNAL_H
+#define CB_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "cellbench/store.h"
+#include "store/store_lock.h"
+
+enum {
+    CBI_STORE_APPLICATION_ID = 0x43424e43, /* "CBNC" */
+    CBI_STORE_VERSION = 1,
+    CBI_STORE_WAIT_MS = 30000, /* how long a lock of another process is waited for */
+    CBI_STORE_COMMIT_MS = 50,  /* age of the oldest queued result that makes a commit due */
+    CBI_STORE_WAL_PAGES = 4096 /* 16 MiB of write-ahead log before a checkpoint is tried */
+};
+
+/* In the order of store_statement.c's table. */
+typedef enum cbi_statement_id {
+    CBI_SQL_STUDY_PUT,
+    CBI_SQL_CELL_GET,
+    CBI_SQL_CELL_PUT,
+    CBI_SQL_TASK_GET,
+    CBI_SQL_TASK_PUT,
+    CBI_SQL_TRIAL_GET,
+    CBI_SQL_TRIAL_PUT,
+    CBI_SQL_TRIAL_SPEC,
+    CBI_SQL_TRIAL_TASK_OPEN,
+    CBI_SQL_LINK_PUT,
+    CBI_SQL_SETTING_PUT,
+    CBI_SQL_SETTING_COUNT,
+    CBI_SQL_SETTING_CLEAR,
+    CBI_SQL_STUDY_RETIRE,
+    CBI_SQL_STUDY_COUNT,
+    CBI_SQL_REQUEUE_FAILED,
+    CBI_SQL_REQUEUE_OTHER,
+    CBI_SQL_VIEW_SETTINGS,
+    CBI_SQL_VIEW_GET,
+    CBI_SQL_MACHINE_GET,
+    CBI_SQL_MACHINE_PUT,
+    CBI_SQL_RUN_PUT,
+    CBI_SQL_RUN_OTHERS,
+    CBI_SQL_RUN_END,
+    CBI_SQL_RUN_FREE_TRIALS,
+    CBI_SQL_RUN_FREE_ATTEMPTS,
+    CBI_SQL_CLAIM_NEXT,
+    CBI_SQL_CLAIM_FINISHED,
+    CBI_SQL_CLAIM_ADOPT,
+    CBI_SQL_CLAIM_ATTEMPT,
+    CBI_SQL_CLAIM_TRIAL,
+    CBI_SQL_FINISH_ATTEMPT,
+    CBI_SQL_FINISH_TRIAL,
+    CBI_SQL_FINISH_STATE,
+    CBI_SQL_EPOCH_PUT,
+    CBI_SQL_COUNT
+} cbi_statement_id;
+
+typedef struct cbi_finish cbi_finish; /* a queued result: store_write.c */
+
+struct cb_store {
+    sqlite3 *db;     /* the store's own connection */
+    sqlite3 *reader; /* for cb_query_*, with its guard; made when first needed */
+    sqlite3_stmt *statement[CBI_SQL_COUNT];
+    char *path;
+    cb_store_mode mode;
+    int is_wal;
+    int wait_ms;
+    int wal_pages; /* size of the log after the last commit */
+    cbi_lock lock; /* closed in read mode */
+
+    int64_t run_id; /* 0: no run */
+    int64_t run_numerics;
+    char *run_instruction_set;
+
+    int64_t adding_study_id; /* the study between begin and end; 0: none */
+    int64_t adding_edition, adding_position;
+
+    int64_t
+        claim_study_id; /* where the last claim was found: earlier places have nothing pending */
+    int64_t claim_position;
+
+    cbi_finish *first, **last; /* the queue */
+    int64_t oldest_ns;         /* when its first entry came */
+};
+
+extern const char *const cbi_store_schema_text;
+
+/* cb_store_open with the kind of file system and the waiting time given. On a network file system
+ * there is no shared memory for a write-ahead log and only one process may write. */
+CB_MUST_USE cb_status cbi_store_open_as(cb_store **out, const char *path, cb_store_mode mode,
+                                        int is_network, int wait_ms, cb_err *err);
+/* Settings of a connection; one for queries only is guarded too. */
+CB_MUST_USE cb_status cbi_store_configure(cb_store *store, sqlite3 *db, int is_query_only,
+                                          cb_err *err);
+
+/* From now on the connection only prepares statements that read. */
+void cbi_store_guard(sqlite3 *db);
+
+/* Turns SQLite's code and message into ours: "<path>: <what>: <message>". */
+CB_MUST_USE cb_status cbi_store_fail(const cb_store *store, sqlite3 *db, int rc, const char *what,
+                                     cb_err *err);
+/* CB_EARG unless the store was opened for writing. */
+CB_MUST_USE cb_status cbi_store_need_write(const cb_store *store, cb_err *err);
+/* Runs SQL text without results. */
+CB_MUST_USE cb_status cbi_store_exec(cb_store *store, const char *sql, cb_err *err);
+/* One integer, of a statement that gives one row. */
+CB_MUST_USE cb_status cbi_store_integer(cb_store *store, sqlite3 *db, const char *sql, int64_t *out,
+                                        cb_err *err);
+
+/* The prepared statement, reset and with no bindings. */
+CB_MUST_USE cb_status cbi_store_statement(cb_store *store, cbi_statement_id id, sqlite3_stmt **out,
+                                          cb_err *err);
+/* One step: *has_row = 1 leaves the row to be read; 0 resets the statement. has_row NULL: the
+ * statement gives no rows. */
+CB_MUST_USE cb_status cbi_store_step(cb_store *store, sqlite3_stmt *statement, int *has_row,
+                                     cb_err *err);
+void cbi_store_bind_text(sqlite3_stmt *statement, int index, const char *text); /* NULL: '' */
+void cbi_store_bind_number(sqlite3_stmt *statement, int index, double value); /* not finite: NULL */
+void cbi_store_bind_value(sqlite3_stmt *statement, int index, const cb_value *value);
+void cbi_store_finalize(cb_store *store); /* every prepared statement */
+
+/* A write transaction: the shared checkpoint lock, then BEGIN IMMEDIATE. End commits if st is
+ * CB_OK, else rolls back; it returns st, or why the commit failed. */
+CB_MUST_USE cb_status cbi_store_begin(cb_store *store, cb_err *err);
+CB_MUST_USE cb_status cbi_store_end(cb_store *store, cb_status st, cb_err *err);
+/* Checkpoints if the log is longer than `pages` and nobody is committing right now. */
+void cbi_store_checkpoint(cb_store *store, int pages);
+
+/* Within a transaction: ends the claims of runs that died. */
+CB_MUST_USE cb_status cbi_store_take_over(cb_store *store, cb_err *err);
+/* Ends the store's run: open claims are returned, the lock is dropped. */
+void cbi_store_run_end(cb_store *store);
+/* Makes the study's wide view, within a transaction. */
+CB_MUST_USE cb_status cbi_store_view_make(cb_store *store, int64_t study_id, cb_err *err);
+void cbi_store_queue_clear(cb_store *store);
+
+#endif

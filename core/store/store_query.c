@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading by SQL from outside. A store that writes gives its readers a connection of their own, so
+ * that a query left open never stands in the way of a commit. What a statement may do is guarded
+ * three times: the connection is query_only, SQLite must call the statement read-only, and an
+ * authorizer lets through reading and nothing else (ATTACH and several pragmas count as read-only).
+ */
+#include "store/store_internal.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+struct cb_query {
+    sqlite3 *db; /* borrowed; kept alive by the statement */
+    sqlite3_stmt *statement;
+    char *path;
+};
+
+void cbi_store_bind_value(sqlite3_stmt *statement, int index, const cb_value *value) {
+    switch (value->type) {
+    case CB_VALUE_INT:
+        sqlite3_bind_int64(statement, index, value->integer);
+        break;
+    case CB_VALUE_REAL:
+        cbi_store_bind_number(statement, index, value->real);
+        break;
+    case CB_VALUE_TEXT:
+        sqlite3_bind_text64(statement, index, value->text != NULL ? value->text : "",
+                            value->text != NULL ? value->length : 0, SQLITE_TRANSIENT, SQLITE_UTF8);
+        break;
+    case CB_VALUE_NULL:
+    default:
+        sqlite3_bind_null(statement, index);
+        break;
+    }
+}
+
+/* Pragmas that only tell. Those of the second list take an argument that names something. */
+static int is_telling_pragma(const char *name, const char *argument) {
+    static const char *const plain[] = {"application_id", "user_version",    "journal_mode",
+                                        "table_list",     "database_list",   "compile_options",
+                                        "function_list",  "integrity_check", "quick_check",
+                                        "page_count",     "encoding",        "foreign_key_check"};
+    static const char *const named[] = {"table_info", "table_xinfo",      "index_list",
+                                        "index_info", "foreign_key_list", "index_xinfo"};
+    for (size_t i = 0; argument == NULL && i < sizeof plain / sizeof plain[0]; i++)
+        if (sqlite3_stricmp(name, plain[i]) == 0)
+            return 1;
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        if (sqlite3_stricmp(name, named[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static int authorize(void *context, int action, const char *a, const char *b, const char *database,
+                     const char *trigger) {
+    (void)context, (void)database, (void)trigger;
+    switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_RECURSIVE:
+        return SQLITE_OK;
+    case SQLITE_FUNCTION:
+        return b != NULL && sqlite3_stricmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_PRAGMA:
+        return is_telling_pragma(a, b) ? SQLITE_OK : SQLITE_DENY;
+    default:
+        return SQLITE_DENY;
+    }
+}
+
+void cbi_store_guard(sqlite3 *db) {
+    sqlite3_set_authorizer(db, authorize, NULL);
+}
+
+/* A store opened for reading is guarded itself, from the start. */
+static cb_status get_reader(cb_store *store, sqlite3 **out, cb_err *err) {
+    cb_status st = CB_OK;
+    *out = store->mode == CB_STORE_READ ? store->db : store->reader;
+    if (*out != NULL)
+        return CB_OK;
+    int rc = sqlite3_open_v2(sqlite3_db_filename(store->db, "main"), &store->reader,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
+    st = rc == SQLITE_OK ? cbi_store_configure(store, store->reader, 1, err)
+                         : cbi_store_fail(store, store->reader, rc, "opening", err);
+    if (st != CB_OK) {
+        sqlite3_close(store->reader);
+        store->reader = NULL;
+    }
+    *out = store->reader;
+    return st;
+}
+
+/* 1 if nothing but space, semicolons and comments is left of the text. SQLite tells, by preparing
+ * no statement from it. */
+static int is_rest_empty(sqlite3 *db, const char *rest) {
+    while (*rest != '\0') {
+        sqlite3_stmt *statement = NULL;
+        const char *next = rest;
+        int rc = sqlite3_prepare_v2(db, rest, -1, &statement, &next);
+        sqlite3_finalize(statement);
+        if (rc != SQLITE_OK || statement != NULL)
+            return 0;
+        if (next == rest)
+            break;
+        rest = next;
+    }
+    return 1;
+}
+
+static cb_status prepare(cb_query *query, const char *sql, size_t n, cb_err *err) {
+    const char *rest = "";
+    int rc = sqlite3_prepare_v2(query->db, sql, -1, &query->statement, &rest);
+    if (rc == SQLITE_AUTH)
+        return cb_fail(err, CB_EARG, "query: expected a statement that only reads: %s",
+                       sqlite3_errmsg(query->db));
+    if ((rc & 0xff) == SQLITE_ERROR)
+        return cb_fail(err, CB_EARG, "query: %s", sqlite3_errmsg(query->db));
+    if (rc == SQLITE_NOMEM)
+        return cb_fail(err, CB_ENOMEM, "query: %s", sqlite3_errmsg(query->db));
+    if (rc != SQLITE_OK)
+        return cb_fail(err, (rc & 0xff) == SQLITE_BUSY ? CB_EBUSY : CB_ESTORE, "%s: %s",
+                       query->path, sqlite3_errmsg(query->db));
+    if (query->statement == NULL)
+        return cb_fail(err, CB_EARG, "query: expected one statement, got none");
+    if (!is_rest_empty(query->db, rest))
+        return cb_fail(err, CB_EARG, "query: expected one statement, got more: %.200s", rest);
+    if (!sqlite3_stmt_readonly(query->statement))
+        return cb_fail(err, CB_EARG, "query: expected a statement that only reads");
+    int want = sqlite3_bind_parameter_count(query->statement);
+    if ((size_t)want != n)
+        return cb_fail(err, CB_EARG, "query: expected %d values for its parameters, got %zu", want,
+                       n);
+    return CB_OK;
+}
+
+cb_status cb_query_open(cb_query **out, cb_store *store, const char *sql, const cb_value *values,
+                        size_t n, cb_err *err) {
+    cb_status st = CB_OK;
+    *out = NULL;
+    cb_query *query = cbi_calloc(1, sizeof *query);
+    if (query == NULL || (query->path = cbi_strdup(store->path)) == NULL) {
+        st = cb_fail(err, CB_ENOMEM, "query: %zu bytes", sizeof *query);
+        goto out;
+    }
+    if ((st = get_reader(store, &query->db, err)) != CB_OK ||
+        (st = prepare(query, sql, n, err)) != CB_OK)
+        goto out;
+    for (size_t i = 0; i < n; i++)
+        cbi_store_bind_value(query->statement, (int)i + 1, &values[i]);
+    *out = query;
+    query = NULL;
+out:
+    cb_query_close(query);
+    return st;
+}
+
+cb_status cb_query_next(cb_query *query, int *has_row, cb_err *err) {
+    int rc = sqlite3_step(query->statement);
+    *has_row = rc == SQLITE_ROW;
+    if (rc == SQLITE_ROW)
+        return CB_OK;
+    cb_status st = CB_OK;
+    if (rc != SQLITE_DONE)
+        st = cb_fail(err,
+                     (rc & 0xff) == SQLITE_NOMEM  ? CB_ENOMEM
+                     : (rc & 0xff) == SQLITE_BUSY ? CB_EBUSY
+                                                  : CB_ESTORE,
+                     "%s: query: %s", query->path, sqlite3_errmsg(query->db));
+    sqlite3_reset(query->statement);
+    return st;
+}
+
+size_t cb_query_column_count(const cb_query *query) {
+    return (size_t)sqlite3_column_count(query->statement);
+}
+
+const char *cb_query_column_name(const cb_query *query, size_t column) {
+    const char *name = column < cb_query_column_count(query)
+                           ? sqlite3_column_name(query->statement, (int)column)
+                           : NULL;
+    return name != NULL ? name : "";
+}
+
+cb_value cb_query_column(const cb_query *query, size_t column) {
+    cb_value value = {.type = CB_VALUE_NULL};
+    int i = (int)column;
+    if (column >= cb_query_column_count(query))
+        return value;
+    switch (sqlite3_column_type(query->statement, i)) {
+    case SQLITE_INTEGER:
+        value.type = CB_VALUE_INT;
+        value.integer = sqlite3_column_int64(query->statement, i);
+        break;
+    case SQLITE_FLOAT:
+        value.type = CB_VALUE_REAL;
+        value.real = sqlite3_column_double(query->statement, i);
+        break;
+    case SQLITE_TEXT:
+        value.text = (const char *)sqlite3_column_text(query->statement, i);
+        break;
+    case SQLITE_BLOB:
+        value.text = (const char *)sqlite3_column_blob(query->statement, i);
+        break;
+    default:
+        break;
+    }
+    if (value.text != NULL) {
+        value.type = CB_VALUE_TEXT;
+        value.length = (size_t)sqlite3_column_bytes(query->statement, i);
+    }
+    return value;
+}
+
+void cb_query_close(cb_query *query) {
+    if (query == NULL)
+        return;
+    sqlite3_finalize(query->statement);
+    cbi_free(query->path);
+    cbi_free(query);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wide view of a study, study_<id>: one row a trial, its settings as columns of their own type
+ * between fixed ones. The only SQL that is put together from data: setting names, which matched
+ * [a-z][a-z0-9_]{0,31} when they were stored, are checked again here, and quoted.
+ */
+#include "store/store_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+
+enum { SETTINGS_MOST = 500 }; /* SQLite's limit is 2000 columns */
+
+/* Columns of the view: before the settings, and behind them. */
+static const struct {
+    const char *name, *value;
+} before[] =
+    {
+        {"trial", "t.trial_id"}, {"cell", "c.name"},   {"config", "st.config"},
+        {"seed", "t.seed"},      {"state", "t.state"},
+},
+  behind[] = {
+      {"valid", "a.valid"},
+      {"test", "a.test"},
+      {"train", "a.train"},
+      {"valid_error", "a.valid_error"},
+      {"test_error", "a.test_error"},
+      {"metric", "t.metric"},
+      {"units", "t.hidden"},
+      {"params", "t.param_count"},
+      {"epochs", "a.epochs"},
+      {"best_epoch", "a.best_epoch"},
+      {"updates", "a.updates"},
+      {"wall_seconds", "a.wall_seconds"},
+      {"cpu_seconds", "a.cpu_seconds"},
+      {"flop", "a.flop"},
+      {"attempts", "t.attempt_count"},
+      {"numerics", "a.numerics"},
+      {"instruction_set", "a.instruction_set"},
+      {"weights_file", "a.weights_file"},
+      {"error_text", "a.error_text"},
+      {"key", "t.key"},
+};
+enum { BEFORE = sizeof before / sizeof before[0], BEHIND = sizeof behind / sizeof behind[0] };
+
+static int is_fixed(const char *name) {
+    for (size_t i = 0; i < BEFORE; i++)
+        if (strcmp(before[i].name, name) == 0)
+            return 1;
+    for (size_t i = 0; i < BEHIND; i++)
+        if (strcmp(behind[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* A setting whose name a fixed column has gets the prefix "setting_"; one that begins with it gets
+ * it once more, so that no two can meet. */
+static void add_setting(cbi_text *sql, int64_t study_id, const char *name, int64_t integers,
+                        int64_t reals, int64_t texts) {
+    static const char prefix[] = "setting_";
+    int has_prefix = is_fixed(name) || strncmp(name, prefix, sizeof prefix - 1) == 0;
+    const char *value = "coalesce(integer, real, text)", *open = "", *close = "";
+    if (texts == 0 && integers + reals > 0) {
+        open = "CAST(";
+        close = reals == 0 ? " AS INTEGER)" : " AS REAL)";
+        value = reals == 0 ? "integer" : "coalesce(real, integer)";
+    } else if (texts > 0 && integers + reals == 0) {
+        open = "CAST(";
+        close = " AS TEXT)";
+        value = "text";
+    }
+    cbi_text_addf(sql,
+                  "    %s(SELECT %s FROM setting WHERE study_id = %" PRId64
+                  " AND trial_id = st.trial_id AND name = '%s')%s AS \"%s%s\",\n",
+                  open, value, study_id, name, close, has_prefix ? prefix : "", name);
+}
+
+static cb_status add_settings(cb_store *store, cbi_text *sql, int64_t study_id, cb_err *err) {
+    sqlite3_stmt *s;
+    int has_row = 0;
+    cb_status st = cbi_store_statement(store, CBI_SQL_VIEW_SETTINGS, &s, err);
+    if (st != CB_OK)
+        return st;
+    sqlite3_bind_int64(s, 1, study_id);
+    for (int n = 0; n < SETTINGS_MOST; n++) {
+        if ((st = cbi_store_step(store, s, &has_row, err)) != CB_OK || !has_row)
+            return st;
+        const char *name = (const char *)sqlite3_column_text(s, 0);
+        if (name != NULL && strlen(name) <= 32 &&
+            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name))
+            add_setting(sql, study_id, name, sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
+                        sqlite3_column_int64(s, 3));
+    }
+    sqlite3_reset(s);
+    return st;
+}
+
+static cb_status view_text(cb_store *store, int64_t study_id, char **out, cb_err *err) {
+    cbi_text sql = {0};
+    cbi_text_addf(&sql, "CREATE VIEW study_%" PRId64 " AS\nSELECT\n", study_id);
+    for (size_t i = 0; i < BEFORE; i++)
+        cbi_text_addf(&sql, "    %s AS \"%s\",\n", before[i].value, before[i].name);
+    cb_status st = add_settings(store, &sql, study_id, err);
+    for (size_t i = 0; i < BEHIND; i++)
+        cbi_text_addf(&sql, "    %s AS \"%s\"%s\n", behind[i].value, behind[i].name,
+                      i + 1 < BEHIND ? "," : "");
+    cbi_text_addf(&sql,
+                  "FROM study_trial AS st\n"
+                  "JOIN trial AS t ON t.trial_id = st.trial_id\n"
+                  "JOIN cell AS c ON c.cell_id = st.cell_id\n"
+                  "LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id\n"
+                  "WHERE st.study_id = %" PRId64 " AND st.retired = 0\n"
+                  "ORDER BY st.position",
+                  study_id);
+    if (st == CB_OK)
+        st = cbi_text_take(&sql, out, err);
+    cbi_text_fini(&sql);
+    return st;
+}
+
+/* A view that is as it should be stays: each change of the schema makes every open connection
+ * prepare its statements again. */
+static cb_status is_current(cb_store *store, const char *name, const char *sql, int *current,
+                            cb_err *err) {
+    sqlite3_stmt *s;
+    int has_row = 0;
+    *current = 0;
+    cb_status st = cbi_store_statement(store, CBI_SQL_VIEW_GET, &s, err);
+    if (st != CB_OK)
+        return st;
+    cbi_store_bind_text(s, 1, name);
+    st = cbi_store_step(store, s, &has_row, err);
+    if (st == CB_OK && has_row) {
+        const char *old = (const char *)sqlite3_column_text(s, 0);
+        *current = old != NULL && strcmp(old, sql) == 0;
+    }
+    sqlite3_reset(s);
+    return st;
+}
+
+cb_status cbi_store_view_make(cb_store *store, int64_t study_id, cb_err *err) {
+    char name[32], drop[64];
+    char *sql = NULL;
+    int current = 0;
+    snprintf(name, sizeof name, "study_%" PRId64, study_id);
+    snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %s", name);
+    cb_status st = view_text(store, study_id, &sql, err);
+    if (st == CB_OK)
+        st = is_current(store, name, sql, &current, err);
+    if (st == CB_OK && !current && (st = cbi_store_exec(store, drop, err)) == CB_OK)
+        st = cbi_store_exec(store, sql, err);
+    cbi_free(sql);
+    return st;
+}
