@@ -26,19 +26,9 @@ static inline vf exp_reduced(vf x, vf *shifted) {
     return v_fma(p, r * r, r);
 }
 
-/* 2^n of a normal result. */
+/* 2^n of a normal result; the low bits of V_SHIFT are zero, so those of `shifted` are n's. */
 static inline vf power_of_two(vf shifted) {
-    const vi n = (vi)shifted - (vi)v_set(V_SHIFT);
-    return (vf)((n + 127) << 23);
-}
-
-/* The constant comes first: NaN compares false and stays. */
-static inline vf at_least(float low, vf x) {
-    return v_sel_lt(x, v_set(low), v_set(low), x);
-}
-
-static inline vf at_most(float high, vf x) {
-    return v_sel_lt(v_set(high), x, v_set(high), x);
+    return (vf)(((vi)shifted << 23) + (127 << 23));
 }
 
 static inline vf sign_bits(vf x) {
@@ -52,12 +42,12 @@ static inline vf v_abs(vf x) {
 /* exp(x) for x <= 89. At -104 the result is already rounded to 0. */
 static inline vf v_exp_below(vf x) {
     vf shifted;
-    const vf m = exp_reduced(at_least(-104, x), &shifted);
+    const vf m = exp_reduced(v_max(v_set(-104), x), &shifted);
     return v_ldexp(v_set(1) + m, shifted);
 }
 
 static inline vf v_exp(vf x) {
-    return v_exp_below(at_most(89, x));
+    return v_exp_below(v_min(v_set(89), x));
 }
 
 /* With e = exp(-|x|): 1/(1 + e), or e/(1 + e) on the left, so that neither side overflows or
@@ -72,7 +62,7 @@ static inline vf v_sigmoid(vf x) {
  * accuracy. */
 static inline vf v_tanh(vf x) {
     vf shifted;
-    const vf m = exp_reduced(at_least(-40, v_set(-2) * v_abs(x)), &shifted);
+    const vf m = exp_reduced(v_max(v_set(-40), v_set(-2) * v_abs(x)), &shifted);
     const vf scale = power_of_two(shifted);
     const vf t = v_fma(scale, m, scale - v_set(1));
     return (vf)((vi)v_abs(v_quotient(t, v_set(2) + t)) | (vi)sign_bits(x));
@@ -100,7 +90,7 @@ static inline vf log1p_unit(vf e) {
 }
 
 static inline vf v_softplus(vf x) {
-    return v_sel_lt(x, v_set(0), v_set(0), x) + log1p_unit(v_exp_below(-v_abs(x)));
+    return v_max(v_set(0), x) + log1p_unit(v_exp_below(-v_abs(x)));
 }
 
 static inline vf v_logsigmoid(vf x) {
@@ -165,6 +155,7 @@ static void sine(float *d, const float *a, int64_t quarter, size_t n) {
     }
 }
 
+/* clang-format off */
 #define LOOP(name, load_b, load_c, expression)                                                     \
     static void run_##name(float *d, const float *pa, const float *pb, const float *pc,            \
                            size_t n) {                                                             \
@@ -182,12 +173,12 @@ static void sine(float *d, const float *a, int64_t quarter, size_t n) {
 
 BINARY(add, a + b)
 BINARY(sub, a - b)
-BINARY(mul, a *b)
+BINARY(mul, a * b)
 BINARY(div, a / b)
 UNARY(neg, -a)
 UNARY(sigmoid, v_sigmoid(a))
 UNARY(tanh, v_tanh(a))
-UNARY(relu, v_sel_lt(v_set(0), a, a, v_set(0)))
+UNARY(relu, v_max(a, v_set(0)))
 UNARY(exp, v_exp(a))
 UNARY(log, v_log(a))
 UNARY(logsigmoid, v_logsigmoid(a))
@@ -195,7 +186,7 @@ UNARY(softplus, v_softplus(a))
 UNARY(abs, v_abs(a))
 UNARY(sign, v_sel_lt(v_set(0), a, v_set(1), v_sel_lt(a, v_set(0), v_set(-1), v_set(0))))
 UNARY(sqrt, v_sqrt(a))
-UNARY(square, a *a)
+UNARY(square, a * a)
 BINARY(max, v_sel_le(b, a, a, b))
 BINARY(min, v_sel_le(a, b, a, b))
 BINARY(greater, v_sel_lt(b, a, v_set(1), v_set(0)))
@@ -203,9 +194,10 @@ TERNARY(select, v_sel_eq(a, v_set(0), c, b))
 TERNARY(fma, v_fma(a, b, c))
 TERNARY(fnma, v_fnma(a, b, c))
 UNARY(one_minus, v_set(1) - a)
-BINARY(d_sigmoid, a *(b *(v_set(1) - b)))
-BINARY(d_tanh, a *v_fnma(b, b, v_set(1)))
+BINARY(d_sigmoid, a * (b * (v_set(1) - b)))
+BINARY(d_tanh, a * v_fnma(b, b, v_set(1)))
 UNARY(copy, a)
+UNARY(stop, a)
 
 static void run_sin(float *d, const float *a, const float *b, const float *c, size_t n) {
     (void)b, (void)c;
@@ -217,12 +209,13 @@ static void run_cos(float *d, const float *a, const float *b, const float *c, si
     sine(d, a, 1, n);
 }
 
-#define ROW(name)                                                                                  \
-    { #name, run_##name }
+#define ROW(name) {#name, run_##name}
 static const cbi_pointwise_row pointwise[] = {
-    ROW(add),       ROW(sub),       ROW(mul),     ROW(div),    ROW(neg),        ROW(sigmoid),
-    ROW(tanh),      ROW(relu),      ROW(exp),     ROW(log),    ROW(logsigmoid), ROW(softplus),
-    ROW(abs),       ROW(sign),      ROW(sqrt),    ROW(square), ROW(max),        ROW(min),
-    ROW(sin),       ROW(cos),       ROW(greater), ROW(select), ROW(fma),        ROW(fnma),
-    ROW(one_minus), ROW(d_sigmoid), ROW(d_tanh),  ROW(copy),   {NULL, NULL},
+    ROW(add), ROW(sub), ROW(mul), ROW(div), ROW(neg),
+    ROW(sigmoid), ROW(tanh), ROW(relu), ROW(exp), ROW(log), ROW(logsigmoid), ROW(softplus),
+    ROW(abs), ROW(sign), ROW(sqrt), ROW(square), ROW(max), ROW(min), ROW(sin), ROW(cos),
+    ROW(greater), ROW(select), ROW(stop),
+    ROW(fma), ROW(fnma), ROW(one_minus), ROW(d_sigmoid), ROW(d_tanh), ROW(copy),
+    {NULL, NULL},
 };
+/* clang-format on */

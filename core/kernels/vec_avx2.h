@@ -55,6 +55,14 @@ static inline vf v_sel_eq(vf p, vf q, vf a, vf b) {
     return _mm256_blendv_ps(b, a, _mm256_cmp_ps(p, q, _CMP_EQ_OQ));
 }
 
+static inline vf v_max(vf a, vf b) {
+    return _mm256_max_ps(a, b);
+}
+
+static inline vf v_min(vf a, vf b) {
+    return _mm256_min_ps(a, b);
+}
+
 static inline vf v_sqrt(vf a) {
     return _mm256_sqrt_ps(a);
 }

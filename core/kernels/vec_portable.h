@@ -7,6 +7,7 @@
  *   V_ROWS, V_GROUPS    block of the matrix product: rows, and groups of 16 columns (one panel)
  *   v_fma, v_fnma       a*b + c and c - a*b; rounded twice here, once where there is an FMA
  *   v_sel_lt/le/eq      p < q ? a : b, ...; NaN compares false, as in C
+ *   v_max, v_min        a > b ? a : b and a < b ? a : b; so b where either is NaN
  *   v_quotient          a / b for b in [1, 2]
  *   v_ldexp             a * 2^n, rounded once, for n in [-160, 130]; n + V_SHIFT is given
  */
@@ -64,6 +65,14 @@ static inline vf v_sel_le(vf p, vf q, vf a, vf b) {
 
 static inline vf v_sel_eq(vf p, vf q, vf a, vf b) {
     return v_choose(p == q, a, b);
+}
+
+static inline vf v_max(vf a, vf b) {
+    return v_sel_lt(b, a, a, b);
+}
+
+static inline vf v_min(vf a, vf b) {
+    return v_sel_lt(a, b, a, b);
 }
 
 static inline vf v_sqrt(vf a) {
