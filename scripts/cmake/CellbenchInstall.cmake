@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: MIT
 # The installed library: the objects of the modules of core/ as one shared and one static library,
 # with their headers, a CMake package and a pkg-config file, all from the same variables. The
-# modules of script, cli and variants are not in it. The command is installed where it is built.
+# modules of script and variants are not in it. The command and the Lua module are installed where
+# they are built.
 include(CMakePackageConfigHelpers)
 
 get_property(modules GLOBAL PROPERTY CELLBENCH_MODULES)
-get_property(libraries GLOBAL PROPERTY CELLBENCH_MODULE_LIBS)
+list(FILTER modules EXCLUDE REGEX "^cellbench_(script|variants)$")
+set(libraries "")
+set(objects "")
+foreach(module IN LISTS modules)
+  get_target_property(needed ${module} CELLBENCH_LIBS)
+  list(APPEND libraries ${needed})
+  list(APPEND objects "$<TARGET_OBJECTS:${module}>")
+endforeach()
 list(REMOVE_DUPLICATES libraries)
-list(FILTER modules EXCLUDE REGEX "^cellbench_(script|variants|cli)$")
-list(TRANSFORM modules REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
 
 add_library(cellbench_shared SHARED ${objects})
 add_library(cellbench::cellbench ALIAS cellbench_shared)
@@ -29,9 +35,6 @@ install(TARGETS cellbench_shared EXPORT cellbench_targets
 install(TARGETS cellbench_static ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/core/include/cellbench"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.h")
-if(TARGET cellbench_lua)
-  install(TARGETS cellbench_lua LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/lua/5.4")
-endif()
 
 install(EXPORT cellbench_targets NAMESPACE cellbench:: FILE cellbench-targets.cmake
   DESTINATION "${package_dir}")

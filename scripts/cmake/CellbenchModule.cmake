@@ -68,7 +68,7 @@ function(cellbench_module name)
   target_link_libraries(cellbench_${name} PUBLIC ${M_USES} PRIVATE ${M_LIBS} cellbench_flags m)
   # What the installed library is made of, see CellbenchInstall.
   set_property(GLOBAL APPEND PROPERTY CELLBENCH_MODULES cellbench_${name})
-  set_property(GLOBAL APPEND PROPERTY CELLBENCH_MODULE_LIBS ${M_LIBS})
+  set_target_properties(cellbench_${name} PROPERTIES CELLBENCH_LIBS "${M_LIBS}")
 endfunction()
 
 function(cellbench_test name)
