@@ -16,7 +16,10 @@
 #include "cellbench/train.h"
 #include "script/script_internal.h"
 
-enum { SCRIPT_BYTES = 16 << 20 };
+enum {
+    SCRIPT_BYTES = 16 << 20,
+    SIZE_REACH = 64 /* hidden sizes tried downward from a drawn one */
+};
 
 typedef struct study {
     cb_study head;
@@ -262,6 +265,26 @@ static void read_columns(lua_State *L, int table, trial_call *c) {
     c->out->setting_count = count;
 }
 
+/* Not every cell builds at every hidden size: groups must come out equal. A size that a search drew
+ * stands for the nearest one below it that builds; a size that a person wrote does not. */
+static cb_status create_smaller(trial_call *c, cbi_script_box *box)
+{
+    json_int_t hidden = json_integer_value(json_object_get(box->json, "hidden"));
+    for (json_int_t at = hidden - 1; at > 0 && hidden - at < SIZE_REACH; at--) {
+        cbi_free(box->text);
+        box->text = NULL;
+        if (json_object_set_new(box->json, "hidden", json_integer(at)) != 0)
+            return cb_fail(c->err, CB_ENOMEM, "study: out of memory");
+        cb_status st = cbi_json_canonical(&box->text, box->json, c->err);
+        if (st != CB_OK)
+            return st;
+        st = cb_trial_create(&c->out->trial, box->text, c->s->task, NULL);
+        if (st == CB_OK || st == CB_ENOMEM)
+            return st;
+    }
+    return CB_ESHAPE; /* c->err still tells of the size that was drawn */
+}
+
 static int make_trial(lua_State *L) {
     trial_call *c = lua_touserdata(L, 1);
     lua_getfield(L, LUA_REGISTRYINDEX, CBI_SCRIPT_TRIAL);
@@ -276,6 +299,8 @@ static int make_trial(lua_State *L) {
     c->out->seed = field_integer(L, table, "seed");
     c->out->config = field_integer(L, table, "config");
     read_columns(L, table, c);
+    lua_getfield(L, table, "hidden_drawn");
+    int drawn = lua_toboolean(L, -1);
     cbi_script_box *box = cbi_script_box_push(L);
     lua_getfield(L, table, "spec");
     cbi_script_to_json(L, -1, box);
@@ -283,6 +308,8 @@ static int make_trial(lua_State *L) {
     c->st = cbi_json_canonical(&box->text, box->json, c->err);
     if (c->st == CB_OK)
         c->st = cb_trial_create(&c->out->trial, box->text, c->s->task, c->err);
+    if (c->st == CB_ESHAPE && drawn)
+        c->st = create_smaller(c, box);
     if (c->st != CB_OK)
         c->st = cb_fail_prefix(c->err, c->st, "%scell '%s', configuration %lld: ", c->s->where,
                                c->out->cell, (long long)c->out->config);

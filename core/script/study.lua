@@ -464,8 +464,10 @@ local function make_trial(study, index)
       settings[name] = get(name)
     end
   end
+  local hidden = cell.plan.entries.hidden
   return {
     cell = cell.name, source = cell.source, seed = seed, config = config, settings = settings,
+    hidden_drawn = hidden ~= nil and hidden.kind == "axis" and hidden.value.kind ~= "choice",
     spec = {
       task = { name = study.task.name, settings = study.task.settings },
       layers = layers(study, cell, set, found.depth == nil and 1 or found.depth),

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Studies as C sees them: files that are right, files that are wrong, and what a trial carries over
+ * from Lua. The table that describes a study is tested in Lua (study_spec.lua).
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cellbench/cell.h"
+#include "cellbench/script.h"
+#include "cellbench/train.h"
+
+static char folder[] = "/tmp/cellbench-script-XXXXXX";
+static char path[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/study.lua", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+static void write_file(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    assert_int_equal(fclose(f), 0);
+}
+
+static cb_script *make_script(void)
+{
+    cb_err err;
+    cb_script *script;
+    if (cb_script_create(&script, cb_variants, &err) != CB_OK)
+        fail_msg("%s", err.text);
+    return script;
+}
+
+#define HEAD "local cb = require 'cellbench'\n"
+#define TASK "task = cb.task.adding { length = 10, train = 20, valid = 10, test = 10 }, "
+
+static const cb_study *load(cb_script *script, const char *text)
+{
+    cb_err err;
+    const cb_study *study;
+    write_file(text);
+    if (cb_script_study(script, path, &study, &err) != CB_OK)
+        fail_msg("%s", err.text);
+    return study;
+}
+
+static void check_contains(const char *text, const char *piece)
+{
+    if (strstr(text, piece) == NULL)
+        fail_msg("expected '%s' in: %s", piece, text);
+}
+
+/* The study in `text` must be refused with both pieces in the message. */
+static void refuse(const char *text, cb_status code, const char *first, const char *second)
+{
+    cb_err err;
+    const cb_study *study;
+    cb_script *script = make_script();
+    write_file(text);
+    cb_status st = cb_script_study(script, path, &study, &err);
+    if (st != code)
+        fail_msg("expected %s for %s, got %s: %s", cb_status_name(code), text, cb_status_name(st),
+                 st == CB_OK ? "" : err.text);
+    assert_null(study);
+    check_contains(err.text, first);
+    check_contains(err.text, second);
+    cb_script_destroy(script);
+}
+
+static const cb_trial_setting *find(const cb_study_trial *trial, const char *name)
+{
+    for (size_t i = 0; i < trial->setting_count; i++)
+        if (strcmp(trial->settings[i].name, name) == 0)
+            return &trial->settings[i];
+    return NULL;
+}
+
+static void test_trials(void **state)
+{
+    (void)state;
+    cb_err err;
+    cb_script *script = make_script();
+    const cb_study *study =
+        load(script, HEAD "return cb.study { name = 'two', " TASK
+                          "cells = { 'rnn', 'lstm' }, seeds = { 4, 9 }, keep = 'none',\n"
+                          "space = { hidden = cb.choice { 3, 5 }, rate = cb.choice { 0.5 }, "
+                          "clip = 2, init = { R = 'orthogonal(1)' },\n"
+                          "optimiser = function(s) return s.hidden == 3 and 'sgd' or 'adam' end },"
+                          "train = { batch = 5, epochs = 2 } }\n");
+    assert_string_equal(study->info.name, "two");
+    assert_string_equal(study->info.script_path, path);
+    check_contains(study->info.script, "cb.study { name = 'two'");
+    assert_string_equal(study->info.git_commit, "");
+    assert_int_equal(study->keep_best, 0);
+    assert_int_equal(study->count, 8);
+    assert_string_equal(cb_task_get_def(study->task)->name, "adding");
+    static const char *const cells[] = {"rnn", "rnn", "lstm", "lstm"};
+    char key[65] = "";
+    for (size_t i = 0; i < 8; i++) {
+        cb_study_trial t;
+        assert_int_equal(study->get(study->context, i, &t, &err), CB_OK);
+        assert_string_equal(t.cell, cells[i % 4]);
+        assert_int_equal(t.seed, i % 2 ? 9 : 4);
+        assert_int_equal(t.config, i < 4 ? 1 : 2);
+        assert_int_equal(cb_trial_hidden(t.trial), i < 4 ? 3 : 5);
+        assert_int_equal(cb_trial_epochs(t.trial), 2);
+        assert_true(strlen(t.cell_source) > 0);
+        assert_int_equal(find(&t, "hidden")->value.type, CB_VALUE_INT);
+        assert_int_equal(find(&t, "hidden")->value.integer, i < 4 ? 3 : 5);
+        assert_int_equal(find(&t, "rate")->value.type, CB_VALUE_REAL);
+        assert_int_equal(find(&t, "clip")->value.type, CB_VALUE_INT);
+        assert_int_equal(find(&t, "optimiser")->value.type, CB_VALUE_TEXT);
+        assert_memory_equal(find(&t, "optimiser")->value.text, i < 4 ? "sgd" : "adam", 3);
+        check_contains(find(&t, "init")->value.text, "orthogonal(1)");
+        assert_null(find(&t, "batch"));
+        assert_string_not_equal(cb_trial_key(t.trial), key);
+        snprintf(key, sizeof key, "%s", cb_trial_key(t.trial));
+        cb_trial_destroy(t.trial);
+    }
+    cb_study_trial t;
+    assert_int_equal(study->get(study->context, 8, &t, &err), CB_EARG);
+    cb_script_destroy(script);
+}
+
+/* A study file read twice, in two states, has the same keys: no order of Lua's tables matters. */
+static void test_keys_repeat(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD
+        "return cb.study { name = 'again', " TASK "cells = { 'lstm', 'clockwork' }, "
+        "search = cb.random { trials = 5, seed = 3 }, space = { hidden = cb.log_int(4, 40), "
+        "rate = cb.log_uniform(1e-4, 1e-1), batch = cb.int(1, 9), clip = cb.uniform(1, 2) } }";
+    char keys[2][10][65];
+    cb_err err;
+    for (size_t round = 0; round < 2; round++) {
+        cb_script *script = make_script();
+        const cb_study *study = load(script, text);
+        assert_int_equal(study->count, 10);
+        for (size_t k = 0; k < 10; k++) {
+            /* Out of order in the second round. */
+            size_t i = round ? 9 - k : k;
+            cb_study_trial t;
+            if (study->get(study->context, i, &t, &err) != CB_OK)
+                fail_msg("%s", err.text);
+            /* The clockwork's four groups are equal, whatever size was drawn. */
+            if (strcmp(t.cell, "clockwork") == 0)
+                assert_int_equal(cb_trial_hidden(t.trial) % 4, 0);
+            assert_int_equal(find(&t, "hidden")->value.integer, cb_trial_hidden(t.trial));
+            snprintf(keys[round][i], 65, "%s", cb_trial_key(t.trial));
+            cb_trial_destroy(t.trial);
+        }
+        cb_script_destroy(script);
+    }
+    assert_memory_equal(keys[0], keys[1], sizeof keys[0]);
+}
+
+static void test_params(void **state)
+{
+    (void)state;
+    cb_err err;
+    cb_script *script = make_script();
+    const cb_study *study = load(script, HEAD "return cb.study { name = 'p', " TASK
+                                              "cells = { 'rnn', 'gru' }, params = 2000 }");
+    for (size_t i = 0; i < 2; i++) {
+        cb_study_trial t;
+        assert_int_equal(study->get(study->context, i, &t, &err), CB_OK);
+        assert_true(cb_trial_param_count(t.trial) <= 2000);
+        assert_true(cb_trial_param_count(t.trial) > 1500);
+        assert_int_equal(find(&t, "hidden")->value.integer, cb_trial_hidden(t.trial));
+        cb_trial_destroy(t.trial);
+    }
+    cb_script_destroy(script);
+}
+
+static void test_refused_studies(void **state)
+{
+    (void)state;
+    refuse("return 3", CB_EARG, "returns cb.study", "number");
+    refuse("return {}", CB_EARG, "returns cb.study", "table");
+    refuse("local x = \n", CB_EARG, "study.lua:2:", "unexpected symbol");
+    refuse("\n\nlocal x = nil + 1", CB_EARG, "study.lua:3:", "traceback");
+    refuse("error({})", CB_EARG, "an error that is a table", "traceback");
+    refuse("\033Lua", CB_EARG, "", "");
+    refuse(HEAD "return cb.study { nam = 'x' }", CB_EARG, "study.lua:2:", "did you mean 'name'?");
+    refuse(HEAD "\nreturn cb.study { name = 'x', " TASK "cells = { 'lstm' }, hidden = 4, "
+                "train = { epochs = 0 } }",
+           CB_EARG, "study.lua:3:", "epochs");
+    refuse(HEAD "return cb.study { name = 'x', task = cb.task.music { file = 'not-there.json' }, "
+                "cells = { 'lstm' }, hidden = 4 }",
+           CB_EIO, "study.lua:2:", "not-there.json");
+    /* What only a trial can find out is found in the first one of each cell. */
+    refuse(HEAD "return cb.study { name = 'x', " TASK "cells = { 'rnn', 'clockwork' }, "
+                "hidden = 5 }",
+           CB_ESHAPE, "study.lua:2: cell 'clockwork', configuration 1: ", "5");
+    refuse(HEAD "return cb.study { name = 'x', " TASK "cells = { 'rnn' }, hidden = 4, "
+                "space = { rate = function(s) return s.rat end } }",
+           CB_EARG, "study.lua:2:", "did you mean 'rate'?");
+    refuse(HEAD "return cb.study { name = 'x', " TASK "cells = { 'rnn' }, hidden = 4, "
+                "init = { Q = 'glorot' } }",
+           CB_EARG, "study.lua:2:", "Q");
+    refuse(HEAD "return cb.study { name = 'x', " TASK "hidden = 4, cells = { cb.cell { "
+                "name = 'mine', text = 'state h\\nh\\' = tanh(V y)' } } }",
+           CB_EARG, "mine: line 2, column", "^");
+}
+
+static void test_missing_file(void **state)
+{
+    (void)state;
+    cb_err err;
+    const cb_study *study;
+    cb_script *script = make_script();
+    unlink(path);
+    assert_int_equal(cb_script_study(script, path, &study, &err), CB_EIO);
+    check_contains(err.text, "study.lua");
+    assert_int_equal(cb_script_run(script, path, 0, NULL, &err), CB_EIO);
+    write_file("");
+    cb_script_destroy(script);
+}
+
+static void test_run(void **state)
+{
+    (void)state;
+    cb_err err;
+    char one[] = "one", two[] = "two";
+    char *argv[] = {one, two};
+    cb_script *script = make_script();
+    write_file("#!/usr/bin/env cellbench\nassert(arg[1] == 'one' and arg[2] == 'two')\n"
+               "assert(select('#', ...) == 2 and arg[0]:find('study.lua', 1, true))\n"
+               "assert(require 'cellbench'.version:match('^%d+%.%d+%.%d+$'))\n");
+    if (cb_script_run(script, path, 2, argv, &err) != CB_OK)
+        fail_msg("%s", err.text);
+    write_file("#!\nlocal function f() error('on line two') end\nf()\n");
+    assert_int_equal(cb_script_run(script, path, 0, NULL, &err), CB_EARG);
+    check_contains(err.text, "study.lua:2: on line two");
+    check_contains(err.text, "stack traceback");
+    cb_script_destroy(script);
+    cb_script_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_trials),          cmocka_unit_test(test_keys_repeat),
+        cmocka_unit_test(test_params),          cmocka_unit_test(test_refused_studies),
+        cmocka_unit_test(test_missing_file),    cmocka_unit_test(test_run),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
