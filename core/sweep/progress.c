@@ -16,10 +16,14 @@
 /* Reading the counts may take this share (1/n) of the time. */
 enum { REFRESH_SHARE = 20 };
 
-int64_t cbi_now_ms(void) {
+int64_t cbi_now_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t cbi_now_ms(void) {
+    return cbi_now_us() / 1000;
 }
 
 /* ---- reading ---- */
@@ -95,8 +99,8 @@ static cb_status read_cells(cbi_tracker *t, cb_err *err) {
 
 cb_status cbi_tracker_init(cbi_tracker *t, cb_store *store, int64_t study_id, cbi_plan *plan,
                            const char *metric, cb_err *err) {
-    *t = (cbi_tracker){.store = store, .study_id = study_id, .plan = plan, .refreshed_ms = -1};
-    t->begun_ms = cbi_now_ms();
+    *t = (cbi_tracker){.store = store, .study_id = study_id, .plan = plan, .refreshed_us = -1};
+    t->begun_us = cbi_now_us();
     t->cells = cbi_calloc(plan->cell_count + 1, sizeof *t->cells);
     if (t->cells == NULL)
         return cb_fail(err, CB_ENOMEM, "no memory for %zu cells", plan->cell_count);
@@ -139,17 +143,17 @@ static double estimate_left(const cbi_tracker *t) {
 }
 
 cb_status cbi_tracker_update(cbi_tracker *t, int force, cb_err *err) {
-    int64_t now = cbi_now_ms();
+    int64_t now = cbi_now_us();
     cb_status st;
-    if (force || t->refreshed_ms < 0 ||
-        now - t->refreshed_ms >= REFRESH_SHARE * t->refresh_cost_ms) {
+    if (force || t->refreshed_us < 0 ||
+        now - t->refreshed_us >= REFRESH_SHARE * t->refresh_cost_us) {
         if ((st = cb_store_study_count(t->store, t->study_id, &t->shown.counts, err)) != CB_OK ||
             (st = read_cells(t, err)) != CB_OK)
             return st;
-        t->refreshed_ms = cbi_now_ms();
-        t->refresh_cost_ms = t->refreshed_ms - now;
+        t->refreshed_us = cbi_now_us();
+        t->refresh_cost_us = t->refreshed_us - now;
     }
-    t->shown.elapsed_seconds = (double)(cbi_now_ms() - t->begun_ms) / 1000;
+    t->shown.elapsed_seconds = (double)(cbi_now_us() - t->begun_us) / 1e6;
     t->shown.left_seconds = estimate_left(t);
     return CB_OK;
 }

@@ -5,7 +5,8 @@
 
 #include "sweep/plan.h"
 
-/* Milliseconds of a clock that never steps back. */
+/* A clock that never steps back. */
+int64_t cbi_now_us(void);
 int64_t cbi_now_ms(void);
 
 typedef struct cbi_tracker {
@@ -14,9 +15,9 @@ typedef struct cbi_tracker {
     cb_store *store;
     int64_t study_id;
     cbi_plan *plan;       /* borrowed */
-    int64_t begun_ms;     /* when the run began */
-    int64_t refreshed_ms; /* when the counts were read last; -1: never */
-    int64_t refresh_cost_ms;
+    int64_t begun_us;     /* when the run began */
+    int64_t refreshed_us; /* when the counts were read last; -1: never */
+    int64_t refresh_cost_us;
     double here_flop;    /* planned cost of what this run finished */
     double partial_flop; /* and of what its workers have done of trials at work */
 } cbi_tracker;

@@ -71,6 +71,12 @@ static const char *instruction_set(void) {
 #endif
 }
 
+#if defined(__x86_64__)
+static const int denormals_flushed = 1;
+#else
+static const int denormals_flushed = 0;
+#endif
+
 void cb_run_info_fill(cb_run_info *out) {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -91,6 +97,6 @@ void cb_run_info_fill(cb_run_info *out) {
         .memory_bytes = pages > 0 && page > 0 ? (int64_t)pages * page : 0,
         .numerics = CB_NUMERICS,
         .jobs = 1,
-        .denormals_flushed = 1,
+        .denormals_flushed = denormals_flushed,
     };
 }

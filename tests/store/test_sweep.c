@@ -98,7 +98,7 @@ typedef struct watcher {
     int interrupt_workers;        /* send them SIGINT, once */
     int64_t stop_after;           /* 0: never */
     cb_progress last;
-    int calls, notes;
+    int calls, notes, estimates; /* estimates: calls that knew the time left */
     char note[512];
     double best[CELLS];
 } watcher;
@@ -121,6 +121,7 @@ static void watch(void *context, const cb_progress *progress) {
     watcher *w = context;
     w->calls++;
     w->last = *progress;
+    w->estimates += progress->left_seconds > 0;
     for (size_t i = 0; i < progress->cell_count && i < CELLS; i++)
         w->best[i] = progress->cells[i].best_valid;
     if (progress->note != NULL) {
@@ -258,6 +259,7 @@ static int make_reference(void **state) {
     assert_int_equal(w.last.here_done, TRIALS);
     assert_int_equal(w.last.counts.done, TRIALS);
     assert_true(w.last.left_seconds == 0);
+    assert_true(w.estimates > 0);
     assert_true(isfinite(w.best[0]) && isfinite(w.best[1]));
     assert_true(w.calls >= TRIALS);
     assert_int_equal(w.notes, 0);

@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "sweep/protocol.h"
 #include "sweep/worker.h"
+#include "faults.h"
 
 static void open_pair(int pair[2]) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -166,6 +167,40 @@ static void test_peer_is_gone(void **state) {
     json_decref(message);
     cbi_channel_fini(&channel);
     close(pair[0]);
+}
+
+/* ---- shortage of memory ---- */
+
+static cb_status pack_and_back(void *context) {
+    int *pair = context;
+    cbi_channel from = {.fd = pair[0]}, to = {.fd = pair[1]};
+    const cb_epoch_row row = {1, CB_TEST, "nats", 0.5, 1};
+    cb_epoch_record record;
+    json_t *message = NULL, *got = NULL;
+    cb_status st = cbi_pack_row(&message, 1, &row, NULL);
+    if (st == CB_OK && (st = cbi_channel_queue(&from, message, NULL)) == CB_OK &&
+        (st = cbi_channel_flush(&from, 1, NULL)) == CB_OK &&
+        (st = cbi_channel_read(&to, 0, NULL)) == CB_OK &&
+        (st = cbi_channel_next(&to, &got, NULL)) == CB_OK)
+        st = cbi_unpack_row(got, 1, &record, NULL);
+    /* Whatever is left in the socket belongs to this try. */
+    char rest[256];
+    while (recv(pair[1], rest, sizeof rest, MSG_DONTWAIT) > 0)
+        ;
+    json_decref(message);
+    json_decref(got);
+    cbi_channel_fini(&from);
+    cbi_channel_fini(&to);
+    return st;
+}
+
+static void test_no_memory(void **state) {
+    (void)state;
+    int pair[2];
+    open_pair(pair);
+    assert_true(faults_run(pack_and_back, pair) >= 3);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 /* ---- packing ---- */
@@ -384,6 +419,7 @@ int main(void) {
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_oversize_is_not_sent),
         cmocka_unit_test(test_peer_is_gone),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_row),
         cmocka_unit_test(test_end),
         cmocka_unit_test(test_worker),
