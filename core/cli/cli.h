@@ -50,6 +50,7 @@ typedef struct cbi_cli_command {
     int verbatim;       /* what follows the first argument is not read as options */
     int hidden;         /* not in the overview: not for people */
     int (*run)(const cbi_cli_args *args);
+    void (*more)(void); /* prints what the help holds besides; may be NULL */
 } cbi_cli_command;
 
 enum { CBI_CLI_OPTIONS = 16 };
@@ -150,6 +151,10 @@ CB_MUST_USE cb_status cbi_cli_print_query(cb_store *store, const char *sql, cons
 /* The leaderboard of one study, or of all (NULL). */
 CB_MUST_USE cb_status cbi_cli_print_leaderboard(cb_store *store, const char *study,
                                                 cbi_cli_format format, cb_err *err);
+
+/* A table of settings with its defaults and help. */
+CB_MUST_USE cb_status cbi_cli_print_settings(const cb_setting_def *settings, cbi_cli_format format,
+                                             cb_err *err);
 
 /* ---- cells ---- */
 

@@ -158,6 +158,14 @@ out:
     return status;
 }
 
+/* What a study may say under `train`: this is where a person looks for it. */
+static void print_train_settings(void) {
+    cb_err err;
+    printf("\nTraining settings, for `train` and `space` of a study:\n");
+    if (cbi_cli_print_settings(cb_train_settings(), CBI_CLI_PLAIN, &err) != CB_OK)
+        (void)cbi_cli_fail(&err);
+}
+
 static const cbi_cli_option options[] = {
     {"db", 0, CBI_CLI_TEXT, "FILE", 0, 0, "the database (results/STUDY.db, or STUDY.db here)"},
     {"jobs", 'j', CBI_CLI_NUMBER, "N", 1, MOST_JOBS, "trials at the same time (number of cores)"},
@@ -182,4 +190,5 @@ const cbi_cli_command cbi_cmd_run = {
     .least = 1,
     .most = 1,
     .run = run,
+    .more = print_train_settings,
 };

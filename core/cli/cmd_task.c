@@ -40,11 +40,12 @@ static void range_text(cbi_text *out, const cb_setting_def *row) {
         cbi_text_addf(out, ">= %s", cbi_number(low, row->low));
 }
 
-static cb_status print_settings(const cb_task_def *def, cbi_cli_format format, cb_err *err) {
+cb_status cbi_cli_print_settings(const cb_setting_def *settings, cbi_cli_format format,
+                                 cb_err *err) {
     static const char *const names[] = {"setting", "type", "default", "range", "help"};
     static const char *const types[] = {"int", "number", "bool", "text", "table"};
     cbi_cli_table table = {.format = format, .columns = 5, .names = names};
-    for (const cb_setting_def *row = def->settings; row->name != NULL; row++) {
+    for (const cb_setting_def *row = settings; row->name != NULL; row++) {
         cbi_text range = {0};
         range_text(&range, row);
         cbi_cli_table_text(&table, row->name);
@@ -155,7 +156,7 @@ static cb_status one(const cbi_cli_args *args, cb_err *err) {
     if ((st = cb_task_find(&def, args->rest[0], err)) != CB_OK)
         return st;
     if (format != CBI_CLI_PLAIN)
-        return print_settings(def, format, err);
+        return cbi_cli_print_settings(def->settings, format, err);
     if ((st = settings_json(&settings, def, args, err)) != CB_OK)
         return st;
     const char *missing = args->many_count == 0 ? missing_setting(def) : NULL;
@@ -165,7 +166,7 @@ static cb_status one(const cbi_cli_args *args, cb_err *err) {
     cbi_cli_labelled("source", def->source);
     cbi_cli_labelled("chance", def->chance);
     putchar('\n');
-    if ((st = print_settings(def, format, err)) != CB_OK)
+    if ((st = cbi_cli_print_settings(def->settings, format, err)) != CB_OK)
         goto out;
     if (missing != NULL) {
         printf("\nFor its splits and baselines: cellbench task %s --set %s=...\n", def->name,

@@ -74,6 +74,8 @@ void cbi_cli_help(const cbi_cli_command *command) {
     for (const cbi_cli_option *row = command->options; row->name != NULL; row++)
         help_row(row);
     help_row(&help_option);
+    if (command->more != NULL)
+        command->more();
     printf("\nExample:\n%s", command->example);
 }
 

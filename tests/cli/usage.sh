@@ -19,6 +19,8 @@ for command in cells check task plan run table lua help; do
     expect 2 "$command" --no-such-option
     says err "^cellbench: $command: unknown option '--no-such-option'"
 done
+expect 0 run --help
+says out '^optimiser .*nesterov' '^clip '
 expect 0 --version
 says out '^cellbench [0-9]' '^commit' '^compiler' '^kernel' '^BLIS' 'SQLite 3'
 
