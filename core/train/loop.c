@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "cellbench/random.h"
+#include "tasks/dataset.h"
 #include "train/batch.h"
 #include "train/clip.h"
 #include "train/optimiser.h"
@@ -54,6 +55,19 @@ static double seconds_of(clockid_t clock) {
 }
 
 /* ---- setting up ---- */
+
+/* A label is an index into logits. */
+static cb_status check_labels(const cb_data *data, cb_err *err) {
+    for (size_t i = 0; i < CB_SPLITS && data->loss == CB_LOSS_SOFTMAX; i++) {
+        const cb_split *s = &data->split[i];
+        const size_t targets = data->when == CB_WHEN_LAST ? s->sequences : s->frames;
+        for (size_t r = 0; r < targets; r++)
+            if (s->label[r] < 0 || (size_t)s->label[r] >= data->target_dim)
+                return cb_fail(err, CB_EDATA, "split '%s': label %zu: expected 0..%zu, got %ld",
+                               cbi_split_names[i], r, data->target_dim - 1, (long)s->label[r]);
+    }
+    return CB_OK;
+}
 
 static cb_status make_spans(run *r, cb_err *err) {
     size_t n;
@@ -131,7 +145,8 @@ static cb_status run_init(run *r, cb_err *err) {
     const cbi_options *o = &t->options;
     r->rule = cbi_optimiser_find(o->optimiser);
     r->step = (cbi_step){o->rate, o->momentum, o->beta1, o->beta2, o->epsilon, 1, 1};
-    if ((st = cb_engine_create(&r->engine, t->stack, err)) != CB_OK ||
+    if ((st = check_labels(r->data, err)) != CB_OK ||
+        (st = cb_engine_create(&r->engine, t->stack, err)) != CB_OK ||
         (st = make_vectors(r, err)) != CB_OK || (st = make_spans(r, err)) != CB_OK ||
         (st = cbi_batch_init(&r->train, r->data, o->batch, 1u << CB_TRAIN, err)) != CB_OK ||
         (st = cbi_batch_init(&r->evaluation, r->data, CBI_EVALUATION_BATCH,

@@ -132,18 +132,18 @@ typedef struct cb_train_events {
 
 typedef struct cb_trial_result {
     cb_trial_state state;
-    size_t epochs;      /* begun */
-    size_t best_epoch;  /* of the lowest validation metric */
-    double train;       /* deciding metric at the best epoch; NaN if that is 0. All metrics are NaN
-                           unless the state is CB_TRIAL_DONE */
+    size_t epochs;     /* begun */
+    size_t best_epoch; /* of the lowest validation metric */
+    double train;      /* deciding metric at the best epoch; NaN if that is 0. All metrics are NaN
+                          unless the state is CB_TRIAL_DONE */
     double valid;
-    double test;        /* taken once, from the best weights */
+    double test;                    /* taken once, from the best weights */
     double valid_error, test_error; /* share of wrong classes; NaN unless CB_LOSS_SOFTMAX */
     size_t updates;
     double wall_seconds, cpu_seconds;
     double flop;
-    float *weights;     /* the best ones: stack's, then readout V [K][H], then its bias [K];
-                           caller frees with cb_free; NULL if diverged or stopped */
+    float *weights; /* the best ones: stack's, then readout V [K][H], then its bias [K];
+                       caller frees with cb_free; NULL if diverged or stopped */
     size_t weight_count;
 } cb_trial_result;
 
@@ -155,8 +155,9 @@ CB_API CB_MUST_USE cb_status cb_trial_run(const cb_trial *trial, const cb_train_
                                           cb_trial_result *out, cb_err *err);
 
 /* Writes weights as safetensors: a header of names and shapes ("1.W_z", ..., "readout.V",
- * "readout.b"; a matrix with a structure as the list of its free numbers), then the floats. The file appears
- * whole or not at all (written beside, synced, renamed). sha256 [65] receives the file's hash. */
+ * "readout.b"; a matrix with a structure as the list of its free numbers), then the floats. The
+ * file appears whole or not at all (written beside, synced, renamed). sha256 [65] receives the
+ * file's hash. */
 CB_API CB_MUST_USE cb_status cb_trial_save(const cb_trial *trial, const cb_trial_result *result,
                                            const char *path, char *sha256, cb_err *err);
 
