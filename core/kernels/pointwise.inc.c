@@ -7,7 +7,7 @@
  * The elementary functions are polynomials on a reduced argument (coefficients: Cephes by S.
  * Moshier for exp and log; FreeBSD's sinf for sine and cosine). Largest errors in units in the last
  * place, over all floats (tests/numeric/test_pointwise.c holds them against f64): exp 1.1, log 1,
- * sigmoid 3, tanh 3, softplus and logsigmoid 2, sin and cos 0.51; add to select round correctly.
+ * sigmoid 3, tanh 3.5, softplus and logsigmoid 2, sin and cos 0.51; add to select round correctly.
  * Infinities, NaN, zeros of either sign and results below the normal range are as in C's functions.
  */
 #include <math.h>

@@ -68,17 +68,17 @@ static inline vf v_sqrt(vf a) {
 
 /*
  * The divider takes 16 cycles a vector; these seven multiply-adds take less than four. The parabola
- * (1 + T3(2b - 3)/99) / b, T3 Chebyshev's polynomial, is 1/b within 1/99; one Newton step brings
- * that within 1e-4, and the remainder of the quotient corrects it to 1e-8: a sixth of a unit in the
- * last place beside the last rounding. (The CPU's own estimate, vrcp14ps, may differ in bits from
- * maker to maker.)
+ * (1 + T3(2b - 3)/99) / b, T3 Chebyshev's polynomial, is 1/b within 1/99; two Newton steps bring
+ * that to 1e-8, the second applied to the quotient. The error is that of two roundings and a sixth
+ * of a unit in the last place, also where denormals are flushed, since no remainder of a is formed.
+ * (The CPU's own estimate, vrcp14ps, may differ in bits from maker to maker.)
  */
 static inline vf v_quotient(vf a, vf b) {
     vf y = v_fma(b, v_set(32 / 99.0F), v_set(-144 / 99.0F));
     y = v_fma(y, b, v_set(210 / 99.0F));
     y = v_fma(v_fnma(b, y, v_set(1)), y, y);
     const vf q = a * y;
-    return v_fma(v_fnma(b, q, a), y, q);
+    return v_fma(v_fnma(b, y, v_set(1)), q, q);
 }
 
 static inline vf v_ldexp(vf a, vf shifted) {
