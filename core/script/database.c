@@ -77,7 +77,7 @@ static int query_next(lua_State *L) {
     }
     if (cb_query_next(q->handle, &has_row, &err) != CB_OK) {
         query_shut(q);
-        return luaL_error(L, "%s", err.text);
+        return cbi_script_raise(L, &err);
     }
     if (!has_row) {
         query_shut(q);
@@ -144,7 +144,7 @@ static int database_rows(lua_State *L) {
     lua_setiuservalue(L, -2, 1);
     q->owner = db;
     if (cb_query_open(&q->handle, db->store, sql, values, (size_t)n, &err) != CB_OK)
-        return luaL_error(L, "%s", err.text);
+        return cbi_script_raise(L, &err);
     q->next = db->first;
     if (q->next)
         q->next->previous = q;

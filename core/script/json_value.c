@@ -36,6 +36,18 @@ cbi_script_box *cbi_script_box_push(lua_State *L) {
     return box;
 }
 
+int cbi_script_raise(lua_State *L, const cb_err *err) {
+    if (err->code != CB_ENOMEM)
+        return luaL_error(L, "%s", err->text);
+    /* Lua knows this text, and gives the call the status LUA_ERRMEM. */
+    lua_pushliteral(L, "not enough memory");
+    return lua_error(L);
+}
+
+static int out_of_memory(lua_State *L) {
+    return cbi_script_raise(L, &(cb_err){.code = CB_ENOMEM});
+}
+
 /* Where a converted value is hung. */
 typedef struct hook {
     cbi_script_box *box;
@@ -55,8 +67,19 @@ static json_t *hang(lua_State *L, hook at, json_t *value) {
     else if (!failed)
         failed = json_array_append_new(at.parent, value) != 0;
     if (failed)
-        luaL_error(L, "a value cannot be written as JSON: out of memory, or a text is not UTF-8");
+        out_of_memory(L);
     return value;
+}
+
+/* Jansson says NULL to a text that is not UTF-8 as it does when memory is short. */
+static void check_utf8(lua_State *L, const char *text, size_t length) {
+    json_t *checked = json_stringn(text, length);
+    json_t *any = checked ? NULL : json_stringn_nocheck(text, length);
+    int bad = any != NULL;
+    json_decref(checked);
+    json_decref(any);
+    if (bad)
+        luaL_error(L, "a text is not UTF-8");
 }
 
 static int is_object(lua_State *L, int index) {
@@ -96,6 +119,7 @@ static void convert_table(lua_State *L, int index, hook at, int depth) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : NULL;
         if (key == NULL || strlen(key) != length)
             luaL_error(L, "a record has a key that is no plain text");
+        check_utf8(L, key, length);
         convert(L, lua_gettop(L), (hook){at.box, object, key}, depth + 1);
     }
 }
@@ -116,6 +140,7 @@ static void convert(lua_State *L, int index, hook at, int depth) {
         return;
     case LUA_TSTRING: {
         const char *text = lua_tolstring(L, index, &length);
+        check_utf8(L, text, length);
         hang(L, at, json_stringn(text, length));
         return;
     }

@@ -109,7 +109,7 @@ static int core_json(lua_State *L) {
     cbi_script_box *box = cbi_script_box_push(L);
     cbi_script_to_json(L, 1, box);
     if (cbi_json_canonical(&box->text, box->json, &err) != CB_OK)
-        return luaL_error(L, "%s", err.text);
+        return cbi_script_raise(L, &err);
     lua_pushstring(L, box->text);
     return 1;
 }
@@ -210,6 +210,8 @@ static int core_cell_check(lua_State *L) {
         if (st != CB_ESHAPE)
             break;
     }
+    if (first.code == CB_ENOMEM)
+        return cbi_script_raise(L, &first);
     lua_pushfstring(L, "cell %s", first.text);
     return 1;
 }
@@ -284,7 +286,7 @@ static void set_default(lua_State *L, const char *fallback) {
     }
     cbi_script_box *box = cbi_script_box_push(L);
     if (cbi_json_parse(&box->json, fallback, strlen(fallback), "default", &err) != CB_OK)
-        luaL_error(L, "%s", err.text);
+        cbi_script_raise(L, &err);
     cbi_script_push_json(L, box->json);
     lua_pushboolean(L, json_is_null(box->json));
     lua_setfield(L, -4, "nullable");
@@ -342,6 +344,8 @@ static int core_check(lua_State *L) {
     cbi_script_to_json(L, 3, given);
     if (cbi_settings_resolve(&resolved->json, rows, given->json, where, &err) == CB_OK)
         return 0;
+    if (err.code == CB_ENOMEM)
+        return cbi_script_raise(L, &err);
     lua_pushstring(L, err.text);
     return 1;
 }

@@ -248,7 +248,7 @@ static void read_columns(lua_State *L, int table, trial_call *c) {
     size_t n = lua_rawlen(L, -1);
     if (cbi_grow((void **)&c->s->settings, &c->s->setting_capacity, n + 1,
                  sizeof *c->s->settings) != CB_OK)
-        luaL_error(L, "out of memory");
+        cbi_script_raise(L, &(cb_err){.code = CB_ENOMEM});
     c->s->settings[0] = (cb_trial_setting){"hidden", {.type = CB_VALUE_INT}};
     size_t count = 1;
     for (size_t i = 1; i <= n; i++) {
@@ -267,8 +267,7 @@ static void read_columns(lua_State *L, int table, trial_call *c) {
 
 /* Not every cell builds at every hidden size: groups must come out equal. A size that a search drew
  * stands for the nearest one below it that builds; a size that a person wrote does not. */
-static cb_status create_smaller(trial_call *c, cbi_script_box *box)
-{
+static cb_status create_smaller(trial_call *c, cbi_script_box *box) {
     json_int_t hidden = json_integer_value(json_object_get(box->json, "hidden"));
     for (json_int_t at = hidden - 1; at > 0 && hidden - at < SIZE_REACH; at--) {
         cbi_free(box->text);
@@ -392,7 +391,7 @@ static int load_study(lua_State *L) {
     c->s->name = copy_field(L, "name");
     c->s->where = copy_field(L, "where");
     if (c->s->name == NULL || c->s->where == NULL)
-        return luaL_error(L, "out of memory");
+        return cbi_script_raise(L, &(cb_err){.code = CB_ENOMEM});
     lua_getfield(L, 2, "count");
     c->s->head.count = (size_t)luaL_checkinteger(L, -1);
     lua_getfield(L, 2, "keep");

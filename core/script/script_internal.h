@@ -25,6 +25,9 @@ int cbi_script_open(lua_State *L, const cb_cell_def *const *cells);
 /* Metatable of tables that are JSON objects even when empty. */
 #define CBI_SCRIPT_OBJECT "cellbench.object"
 
+/* Raises err's text with the caller's place, or Lua's own error of memory. */
+int cbi_script_raise(lua_State *L, const cb_err *err);
+
 /* ---- values.lua's other half: Lua values as JSON (json_value.c) ---- */
 
 /* What C holds while Lua runs: released by __gc or earlier by cbi_script_box_clear. */

@@ -9,8 +9,7 @@
 #include "cellbench/script.h"
 #include "cellbench/store.h"
 
-static cb_status make_database(const char *path, cb_err *err)
-{
+static cb_status make_database(const char *path, cb_err *err) {
     cb_store *store = NULL;
     int64_t id;
     cb_study_info info = {.name = "sample", .script_path = "", .script = "", .git_commit = ""};
@@ -24,8 +23,7 @@ static cb_status make_database(const char *path, cb_err *err)
     return st;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     cb_err err;
     cb_script *script = NULL;
     if (argc < 3) {
