@@ -403,7 +403,8 @@ static cb_status begin(coordinator *c, cb_err *err) {
     info.command = c->options->command ? c->options->command : "";
     info.jobs = (int64_t)c->options->jobs;
     if ((st = cb_store_run_begin(c->store, &info, err)) != CB_OK ||
-        (st = cbi_plan_register(&c->plan, c->store, c->study, &c->study_id, err)) != CB_OK ||
+        (st = cbi_plan_register(&c->plan, c->store, c->study, c->options->stop, c->options->context,
+                                &c->study_id, err)) != CB_OK ||
         (st = check_mix(c, err)) != CB_OK)
         return st;
     if (c->study->keep_best && (st = weights_begin(c, err)) != CB_OK)

@@ -163,7 +163,8 @@ static cb_status add_trial(cbi_plan *plan, chunk *c, const cb_study *study, size
 }
 
 cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *study,
-                            int64_t *study_id, cb_err *err) {
+                            int (*stop)(void *context), void *stop_context, int64_t *study_id,
+                            cb_err *err) {
     chunk *c = cbi_calloc(1, sizeof *c);
     cb_status st;
     if (c == NULL)
@@ -171,6 +172,10 @@ cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *stu
     if ((st = cb_store_study_begin(store, &study->info, study_id, err)) != CB_OK)
         goto out;
     for (size_t i = 0; i < study->count; i++) {
+        if (stop != NULL && stop(stop_context)) {
+            st = cb_fail(err, CB_ECANCEL, "stopped on request");
+            goto out;
+        }
         if ((st = add_trial(plan, c, study, i, err)) != CB_OK) {
             st = cb_fail_prefix(err, st, "study '%s', trial %zu of %zu: ", study->info.name, i + 1,
                                 study->count);

@@ -24,8 +24,11 @@ typedef struct cbi_plan {
 
 /* Starts as {0}. */
 void cbi_plan_fini(cbi_plan *plan);
-/* Writes the study's list of trials into the store, as a new edition, and makes the plan. */
+/* Writes the study's list of trials into the store, as a new edition, and makes the plan. `stop`
+ * may be NULL; asked before each trial, as making many takes a while: 1 is CB_ECANCEL, and the
+ * edition is left unfinished, which retires nothing. */
 CB_MUST_USE cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *study,
+                                        int (*stop)(void *context), void *stop_context,
                                         int64_t *study_id, cb_err *err);
 /* NULL: not in this edition of the study. */
 cbi_plan_item *cbi_plan_find(const cbi_plan *plan, const char *key);

@@ -2,10 +2,13 @@
 /* Slots: from a claim to what is written of it. Rows are kept as the messages they came in. */
 #include "sweep/slot.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+
+/* Epoch, split (at most 5 bytes) and metric, with spaces between. */
+enum { ROW_KEY_SIZE = 20 + 1 + 5 + 1 + CBI_METRIC_MOST + 1 };
 
 void cbi_slot_stop(cbi_slot *slot, int grace_ms, char *how, size_t how_size) {
     cbi_process_end(&slot->process, grace_ms, how, how_size);
@@ -30,7 +33,7 @@ cb_status cbi_slot_assign(cbi_slot *slot, const char *task, const char *settings
     json_t *message = NULL;
     cb_status st = cbi_pack_job(&message, &job, err);
     slot->epoch = 0;
-    if (st == CB_OK && (slot->rows = json_array()) == NULL)
+    if (st == CB_OK && (slot->rows = json_object()) == NULL)
         st = cb_fail(err, CB_ENOMEM, "no memory");
     if (st == CB_OK && (st = cbi_channel_queue(&slot->channel, message, err)) == CB_OK)
         st = cbi_channel_flush(&slot->channel, 0, err);
@@ -40,10 +43,14 @@ cb_status cbi_slot_assign(cbi_slot *slot, const char *task, const char *settings
 
 static cb_status take_row(cbi_slot *slot, json_t *message, cb_err *err) {
     cb_epoch_record row;
+    char key[ROW_KEY_SIZE];
     cb_status st = cbi_unpack_row(message, slot->claim.trial_id, &row, err);
     if (st != CB_OK)
         return st;
-    if (json_array_append(slot->rows, message) != 0)
+    snprintf(key, sizeof key, "%lld %s %s", (long long)row.epoch, row.split, row.metric);
+    if (json_object_get(slot->rows, key) != NULL)
+        return cb_fail(err, CB_EDATA, "message: a second row '%s'", key);
+    if (json_object_set(slot->rows, key, message) != 0)
         return cb_fail(err, CB_ENOMEM, "no memory for rows");
     slot->epoch = row.epoch;
     return CB_OK;
@@ -87,15 +94,17 @@ static void slot_idle(cbi_slot *slot) {
 
 cb_status cbi_slot_finish(cbi_slot *slot, cb_store *store, const cb_attempt_result *result,
                           cb_err *err) {
-    size_t count = result->end == CB_ATTEMPT_RETURNED ? 0 : json_array_size(slot->rows);
+    size_t count = result->end == CB_ATTEMPT_RETURNED ? 0 : json_object_size(slot->rows);
+    size_t used = 0;
     cb_epoch_record *rows = cbi_calloc(count + 1, sizeof *rows);
     cb_status st = CB_OK;
     if (rows == NULL) {
         st = cb_fail(err, CB_ENOMEM, "no memory for %zu rows", count);
         goto out;
     }
-    for (size_t i = 0; i < count && st == CB_OK; i++)
-        st = cbi_unpack_row(json_array_get(slot->rows, i), slot->claim.trial_id, &rows[i], err);
+    for (void *at = json_object_iter(slot->rows); used < count && st == CB_OK;
+         at = json_object_iter_next(slot->rows, at))
+        st = cbi_unpack_row(json_object_iter_value(at), slot->claim.trial_id, &rows[used++], err);
     if (st == CB_OK)
         st = cb_store_finish(store, &slot->claim, result, rows, count, err);
 out:

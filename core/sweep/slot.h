@@ -17,7 +17,7 @@ typedef struct cbi_slot {
     int busy;  /* `claim` is being worked on */
     cb_claim claim;
     cbi_plan_item *item; /* of the claim; NULL: of another edition of the study */
-    json_t *rows;        /* messages of type row, checked */
+    json_t *rows;        /* messages of type row, checked; by epoch, split and metric, in order */
     int64_t epoch;       /* of the last row */
     char *weights; /* "<folder>/<key>.safetensors", relative to the database; NULL: not kept */
 } cbi_slot;

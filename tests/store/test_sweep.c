@@ -36,6 +36,7 @@
 enum { CELLS = 2, CONFIGS = 3, SEEDS = 6, TRIALS = CELLS * CONFIGS * SEEDS, VICTIM_SEED = 3 };
 
 static const char task_settings[] = "{\"length\":8,\"train\":40,\"valid\":20,\"test\":20}";
+static const char other_settings[] = "{\"length\":9,\"train\":40,\"valid\":20,\"test\":20}";
 static const char *const cell_names[CELLS] = {"plain", "gated"};
 static const char *const cell_texts[CELLS] = {
     "state h\nh' = tanh(W x + R h + b)\n",
@@ -67,6 +68,14 @@ static cb_status study_get(void *context, size_t i, cb_study_trial *out, cb_err 
     return st;
 }
 
+static cb_study tiny_study(cb_task *task) {
+    return (cb_study){.context = task,
+                      .info = {"tiny", "tiny.lua", "return nil", ""},
+                      .task = task,
+                      .count = TRIALS,
+                      .get = study_get};
+}
+
 /* Runs the study on a database; returns what cb_sweep_run does. */
 static cb_status run_study(const char *db, const cb_sweep_options *options, int keep_best,
                            int64_t *failed, cb_err *err) {
@@ -77,12 +86,8 @@ static cb_status run_study(const char *db, const cb_sweep_options *options, int 
     *failed = 0;
     if ((st = cb_task_open(&task, "adding", task_settings, err)) == CB_OK &&
         (st = cb_store_open(&store, db, CB_STORE_WRITE, err)) == CB_OK) {
-        cb_study study = {.context = task,
-                          .info = {"tiny", "tiny.lua", "return nil", ""},
-                          .task = task,
-                          .count = TRIALS,
-                          .get = study_get,
-                          .keep_best = keep_best};
+        cb_study study = tiny_study(task);
+        study.keep_best = keep_best;
         st = cb_sweep_run(store, &study, options, &id, failed, err);
     }
     cb_store_close(store);
@@ -97,6 +102,8 @@ typedef struct watcher {
     int64_t kill_worker_after[2]; /* likewise; each once */
     int interrupt_workers;        /* send them SIGINT, once */
     int64_t stop_after;           /* 0: never */
+    int stop_at_once;
+    const char *edit; /* database in which the study gets another list of trials, once */
     cb_progress last;
     int calls, notes, estimates; /* estimates: calls that knew the time left */
     char note[512];
@@ -115,6 +122,21 @@ static pid_t some_child(void) {
         pid = 0;
     fclose(file);
     return pid;
+}
+
+/* As another process would, whose script of the same name has another task. */
+static void edit_study(const char *db) {
+    cb_store *store;
+    cb_task *task;
+    cbi_plan plan = {0};
+    int64_t id;
+    assert_int_equal(cb_task_open(&task, "adding", other_settings, NULL), CB_OK);
+    assert_int_equal(cb_store_open(&store, db, CB_STORE_WRITE, NULL), CB_OK);
+    const cb_study study = tiny_study(task);
+    assert_int_equal(cbi_plan_register(&plan, store, &study, NULL, NULL, &id, NULL), CB_OK);
+    cbi_plan_fini(&plan);
+    cb_store_close(store);
+    cb_task_close(task);
 }
 
 static void watch(void *context, const cb_progress *progress) {
@@ -139,6 +161,10 @@ static void watch(void *context, const cb_progress *progress) {
             assert_true(some_child() > 0);
             kill(some_child(), SIGKILL);
         }
+    if (w->edit != NULL && progress->here_done >= 5) {
+        edit_study(w->edit);
+        w->edit = NULL;
+    }
     if (w->interrupt_workers && progress->here_done > 2) {
         w->interrupt_workers = 0;
         assert_true(some_child() > 0);
@@ -148,7 +174,7 @@ static void watch(void *context, const cb_progress *progress) {
 
 static int stop_asked(void *context) {
     const watcher *w = context;
-    return w->stop_after > 0 && w->last.here_done >= w->stop_after;
+    return w->stop_at_once || (w->stop_after > 0 && w->last.here_done >= w->stop_after);
 }
 
 static cb_sweep_options options_for(watcher *w, size_t jobs) {
@@ -397,6 +423,44 @@ static void test_stop(void **state) {
     assert_same_as_reference(db);
 }
 
+/* Before anything is registered. */
+static void test_stop_at_once(void **state) {
+    (void)state;
+    char db[128];
+    watcher w = {.stop_at_once = 1};
+    cb_sweep_options options = options_for(&w, 2);
+    int64_t failed;
+    cb_err err = {0};
+    assert_int_equal(run_study(path_of(db, sizeof db, "once.db"), &options, 0, &failed, &err),
+                     CB_ECANCEL);
+    assert_int_equal(query_number(db, "SELECT count(*) FROM trial"), 0);
+    w = (watcher){0};
+    assert_runs(db, &w, 1);
+    assert_same_as_reference(db);
+}
+
+/* The study is edited while it runs: the run goes on with the new list, task and all. */
+static void test_edited_meanwhile(void **state) {
+    (void)state;
+    static const char listed_sql[] =
+        "SELECT count(*) FROM study_trial JOIN trial USING (trial_id) JOIN task USING (task_id) "
+        "WHERE retired = 0 AND state = 'done' AND identity LIKE '%\"length\":9%'";
+    char db[128];
+    watcher w = {.edit = path_of(db, sizeof db, "edited.db")};
+    assert_runs(db, &w, 2);
+    assert_null(w.edit);
+    assert_int_equal(query_number(db, listed_sql), TRIALS);
+    assert_int_equal(query_number(db, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
+    /* Back to the first list: what it had is still there. */
+    int64_t before = query_number(db, "SELECT count(*) FROM study_trial WHERE retired = 1 AND "
+                                      "trial_id IN (SELECT trial_id FROM trial "
+                                      "WHERE state = 'done')");
+    assert_true(before >= 5);
+    w = (watcher){0};
+    assert_runs(db, &w, 2);
+    assert_int_equal(w.last.here_done, TRIALS - before);
+}
+
 /* ---- trials and workers at fault ---- */
 
 static void run_with_fault(const char *db, const char *fault, watcher *w, int64_t *failed) {
@@ -453,15 +517,18 @@ static void test_deadly_trial(void **state) {
                      CELLS * CONFIGS);
 }
 
-/* Likewise one that makes its worker talk nonsense. */
+/* Likewise one that makes its worker talk nonsense, or say the same row twice. */
 static void test_babbling_worker(void **state) {
     (void)state;
-    char db[128];
-    watcher w = {0};
-    int64_t failed;
-    run_with_fault(path_of(db, sizeof db, "babble.db"), "babble", &w, &failed);
-    assert_int_equal(failed, CELLS * CONFIGS);
-    assert_int_equal(w.last.counts.done, TRIALS - CELLS * CONFIGS);
+    static const char *const faults[] = {"babble", "repeat"};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        char db[128];
+        watcher w = {0};
+        int64_t failed;
+        run_with_fault(path_of(db, sizeof db, faults[i]), faults[i], &w, &failed);
+        assert_int_equal(failed, CELLS * CONFIGS);
+        assert_int_equal(w.last.counts.done, TRIALS - CELLS * CONFIGS);
+    }
 }
 
 static void test_no_worker(void **state) {
@@ -545,15 +612,11 @@ static void make_other_numerics(const char *db) {
         .valid = 1, .test = 1, .weights_file = "", .weights_sha256 = "", .error_text = ""};
     assert_int_equal(cb_task_open(&task, "adding", task_settings, NULL), CB_OK);
     assert_int_equal(cb_store_open(&store, db, CB_STORE_WRITE, NULL), CB_OK);
-    cb_study study = {.context = task,
-                      .info = {"tiny", "tiny.lua", "return nil", ""},
-                      .task = task,
-                      .count = TRIALS,
-                      .get = study_get};
+    cb_study study = tiny_study(task);
     cb_run_info_fill(&info);
     info.numerics += 1000;
     assert_int_equal(cb_store_run_begin(store, &info, NULL), CB_OK);
-    assert_int_equal(cbi_plan_register(&plan, store, &study, &id, NULL), CB_OK);
+    assert_int_equal(cbi_plan_register(&plan, store, &study, NULL, NULL, &id, NULL), CB_OK);
     assert_int_equal(plan.item_count, TRIALS);
     assert_int_equal(plan.cell_count, CELLS);
     while (assert_int_equal(cb_store_claim(store, id, &claim, &got, NULL), CB_OK), got) {
@@ -620,8 +683,10 @@ static cb_status faulty_run(void *context, const cbi_job *job, const cb_train_ev
         raise(SIGKILL);
     if (strcmp(fault, "babble") == 0 && write(CBI_WORKER_SOCKET, "babble, babble", 14) < 0)
         return cb_fail(err, CB_EIO, "write");
-    if (strcmp(fault, "babble") == 0)
-        pause();
+    if (strcmp(fault, "repeat") == 0)
+        st = events->row(events->context, &row, err);
+    if (strcmp(fault, "fail") != 0)
+        pause(); /* until the coordinator has had enough */
     return st == CB_OK ? cb_fail(err, CB_EARG, "planted: bad specification") : st;
 }
 
@@ -656,6 +721,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_two_coordinators),
         cmocka_unit_test(test_one_of_two_killed),
         cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stop_at_once),
+        cmocka_unit_test(test_edited_meanwhile),
         cmocka_unit_test(test_failing_trial),
         cmocka_unit_test(test_deadly_trial),
         cmocka_unit_test(test_babbling_worker),
