@@ -414,6 +414,7 @@ cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
     /* Current and best weights, gradient, the optimiser's vectors; the initial draw in f64. */
     if (cb_size_mul(weights, (3 + rule->states) * sizeof(float) + sizeof(double), &total) != CB_OK)
         return cb_fail(err, CB_ESHAPE, "trial: too large: %zu weights", weights);
+    /* Engine and readout are shared by the splits, in turn; batches are not. */
     size_t most = 0;
     for (size_t i = 0; i < CB_SPLITS; i++) {
         const size_t n = i == CB_TRAIN ? o->batch : CBI_EVALUATION_BATCH;
@@ -425,8 +426,8 @@ cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
             (st = cbi_batch_bytes(data, B, frames, steps, &batch, err)) != CB_OK ||
             (st = cbi_readout_bytes(data, H, frames, B, &readout, err)) != CB_OK)
             return st;
-        if (cb_size_add(engine, batch, &engine) != CB_OK ||
-            cb_size_add(engine, readout, &engine) != CB_OK)
+        if (cb_size_add(engine, readout, &engine) != CB_OK ||
+            cb_size_add(total, batch, &total) != CB_OK)
             return cb_fail(err, CB_ESHAPE, "trial: too large: %zu frames in a batch", frames);
         most = engine > most ? engine : most;
     }

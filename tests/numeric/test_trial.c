@@ -47,7 +47,7 @@ static void test_resolved_is_its_own_specification(void **state) {
         ADDING CLOCKWORK ",'depth':2,'params':700,'train':{'clip':1,'patience':5,'rate':0.1}}",
         ADDING LSTM
         ",'hidden':3,'seed':4000000000,'train':{'optimiser':'nesterov','forget_bias':1,"
-        "'init':{'R':'orthogonal( 1.10 )','1.W_z':'zero'},'readout_init':'normal(.1)'}}",
+        "'init':{'R':'orthogonal(1.10)','1.W_z':'zero'},'readout_init':'normal(.1)'}}",
     };
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         cb_trial *a = make_trial(adding, specs[i]), *b = NULL;
