@@ -114,11 +114,11 @@ static cb_status build(built *out, const cb_cell_def *def, sizes size, const set
 }
 
 /* Authors and year: a source up to its first year. */
-static size_t short_source(const char *source) {
+static int short_source(const char *source) {
     for (const char *p = source; *p != '\0'; p++)
         if ((strncmp(p, "19", 2) == 0 || strncmp(p, "20", 2) == 0) && strspn(p, "0123456789") == 4)
-            return (size_t)(p - source) + 4;
-    return strlen(source);
+            return (int)(p - source) + 4;
+    return (int)strlen(source);
 }
 
 /* ---- the registry ---- */
@@ -132,29 +132,38 @@ static cb_status list_row(cbi_cli_table *table, const cb_cell_def *def, sizes si
     size_t states = 0;
     (void)cb_cell_states(cell, &states);
     cb_cell_cost cost = cb_cell_get_cost(cell);
-    char *source = table->format == CBI_CLI_PLAIN
-                       ? cbi_strndup(def->source, short_source(def->source))
-                       : cbi_strdup(def->source);
+    const int plain = table->format == CBI_CLI_PLAIN;
     cbi_cli_table_text(table, def->name);
-    cbi_cli_table_text(table, def->title);
-    cbi_cli_table_text(table, source);
+    if (!plain) {
+        cbi_cli_table_text(table, def->title);
+        cbi_cli_table_text(table, def->source);
+    }
     cbi_cli_table_text(table, def->count);
     cbi_cli_table_int(table, (int64_t)cb_cell_param_count(cell));
     cbi_cli_table_int(table, (int64_t)states);
     cbi_cli_table_int(table, (int64_t)cost.stages);
     cbi_cli_table_int(table, (int64_t)cost.product_flop);
     cbi_cli_table_int(table, (int64_t)cost.pointwise_ops);
-    cbi_free(source);
+    if (plain) {
+        char text[256];
+        snprintf(text, sizeof text, "%.120s; %.*s", def->title, short_source(def->source),
+                 def->source);
+        cbi_cli_table_text(table, text);
+    }
     built_fini(&made);
     return CB_OK;
 }
 
 static cb_status list(const cbi_cli_args *args, sizes size, cb_err *err) {
-    static const char *const names[] = {"cell",    "title",        "source",
-                                        "formula", "parameters",   "states",
-                                        "stages",  "product_flop", "pointwise_ops"};
-    cbi_cli_table table = {
-        .format = cbi_cli_format_of(args), .columns = sizeof names / sizeof *names, .names = names};
+    static const char *const people[] = {"cell",   "formula", "params", "states",
+                                         "stages", "flop",    "ops",    "what it is"};
+    static const char *const programs[] = {"cell",    "title",        "source",
+                                           "formula", "parameters",   "states",
+                                           "stages",  "product_flop", "pointwise_ops"};
+    cbi_cli_table table = {.format = cbi_cli_format_of(args)};
+    const int plain = table.format == CBI_CLI_PLAIN;
+    table.names = plain ? people : programs;
+    table.columns = plain ? sizeof people / sizeof *people : sizeof programs / sizeof *programs;
     cb_status st = CB_OK;
     for (size_t i = 0; cb_variants[i] != NULL && st == CB_OK; i++)
         st = list_row(&table, cb_variants[i], size, err);
@@ -284,7 +293,9 @@ static cb_status one(const cbi_cli_args *args, sizes size, const settings *set, 
     print_indented(cb_cell_text(cell));
     printf("\nat I = %zu, H = %zu\n", size.input, size.hidden);
     print_states(cell);
-    printf("count      %s = %zu\n\n", def->count, cb_cell_param_count(cell));
+    /* The formula counts for the settings of the registered text. */
+    printf("count      %s%s%zu\n\n", set->count == 0 ? def->count : "",
+           set->count == 0 ? " = " : "", cb_cell_param_count(cell));
     if ((st = print_params(cell, format, err)) != CB_OK)
         goto out;
     cb_cell_cost cost = cb_cell_get_cost(cell);

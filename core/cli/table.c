@@ -178,25 +178,25 @@ static void print_folded(const cbi_cli_table *table) {
 
 /* wrap: the width of the terminal, into which a last column of texts is broken; 0: it is not. */
 static void print_row(char **texts, const layout *columns, size_t n, size_t wrap) {
-    const char *between = "";
-    size_t owed = 0; /* spaces that only a further column makes necessary */
-    size_t at = 0;   /* columns so far */
+    size_t owed = 0; /* spaces that only a further text makes necessary */
+    size_t at = 0;   /* where the column begins */
     for (size_t i = 0; i < n; i++) {
         if (columns[i].folded)
             continue;
         size_t space = columns[i].width - cbi_cli_columns(texts[i]);
-        pad(owed);
-        fputs(between, stdout);
-        at += strlen(between);
-        if (i + 1 == n && !columns[i].right && wrap >= at + 20) {
-            cbi_cli_wrapped(texts[i], at, wrap);
-            return;
+        if (*texts[i] != '\0') {
+            pad(owed + (columns[i].right ? space : 0));
+            owed = columns[i].right ? 0 : space;
+            if (i + 1 == n && !columns[i].right && wrap >= at + 20) {
+                cbi_cli_wrapped(texts[i], at, wrap);
+                return;
+            }
+            fputs(texts[i], stdout);
+        } else {
+            owed += columns[i].width;
         }
-        pad(columns[i].right ? space : 0);
-        fputs(texts[i], stdout);
-        at += columns[i].width;
-        owed = columns[i].right ? 0 : space;
-        between = "  ";
+        owed += 2;
+        at += columns[i].width + 2;
     }
     putchar('\n');
 }
