@@ -63,6 +63,9 @@ static int authorize(void *context, int action, const char *a, const char *b, co
         return SQLITE_OK;
     case SQLITE_FUNCTION:
         return b != NULL && sqlite3_stricmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_UPDATE: /* asked when a table-valued function is first named; it is no writing, and
+                         * a statement that did write to this table would be refused all the same */
+        return sqlite3_stricmp(a, "sqlite_master") == 0 ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_PRAGMA:
         return is_telling_pragma(a, b) ? SQLITE_OK : SQLITE_DENY;
     default:

@@ -30,7 +30,7 @@ static const struct {
       {"valid_error", "a.valid_error"},
       {"test_error", "a.test_error"},
       {"metric", "t.metric"},
-      {"units", "t.hidden"},
+      {"hidden", "t.hidden"},
       {"params", "t.param_count"},
       {"epochs", "a.epochs"},
       {"best_epoch", "a.best_epoch"},

@@ -84,12 +84,13 @@ static inline void fixture_trial_make(fixture_trial *t, const char *salt, int i)
     snprintf(t->spec, sizeof t->spec, "{\"salt\":\"%s\",\"trial\":%d}", salt, i);
     cbi_sha256_hex(t->spec, strlen(t->spec), t->key);
     int config = i / (FIXTURE_CELLS * FIXTURE_SEEDS);
-    t->settings[0] = (cb_trial_setting){
-        .name = "units", .value = {.type = CB_VALUE_INT, .integer = 16 + config}};
+    t->settings[0] = (cb_trial_setting){.name = "hidden",
+                                        .value = {.type = CB_VALUE_INT, .integer = 16 + config}};
     t->settings[1] = (cb_trial_setting){
         .name = "rate", .value = {.type = CB_VALUE_REAL, .real = 0.001 * (config + 1)}};
-    t->settings[2] = (cb_trial_setting){
-        .name = "optimiser", .value = {.type = CB_VALUE_TEXT, .text = "adam, not sgd", .length = 4}};
+    t->settings[2] =
+        (cb_trial_setting){.name = "optimiser",
+                           .value = {.type = CB_VALUE_TEXT, .text = "adam, not sgd", .length = 4}};
     t->info = (cb_trial_info){.key = t->key,
                               .spec = t->spec,
                               .task_open = "{\"path\":\"a\"}",
@@ -177,8 +178,11 @@ enum { FIXTURE_EPOCHS = 10 };
 
 static inline void fixture_epochs(cb_epoch_record *epochs) {
     for (int i = 0; i < FIXTURE_EPOCHS; i++)
-        epochs[i] = (cb_epoch_record){
-            .epoch = i + 1, .split = "valid", .metric = "mse", .value = 1.0 / (i + 1), .seconds = i};
+        epochs[i] = (cb_epoch_record){.epoch = i + 1,
+                                      .split = "valid",
+                                      .metric = "mse",
+                                      .value = 1.0 / (i + 1),
+                                      .seconds = i};
 }
 
 static inline void fixture_finish(cb_store *store, const cb_claim *claim, cb_attempt_end end) {
@@ -212,8 +216,8 @@ static inline int64_t ask(cb_store *store, const char *sql) {
     int has_row = 0;
     must(cb_query_open(&query, store, sql, NULL, 0, err));
     must(cb_query_next(query, &has_row, err));
-    cb_value value = has_row ? cb_query_column(query, 0)
-                             : (cb_value){.type = CB_VALUE_INT, .integer = -1};
+    cb_value value =
+        has_row ? cb_query_column(query, 0) : (cb_value){.type = CB_VALUE_INT, .integer = -1};
     cb_query_close(query);
     assert_int_equal(value.type, CB_VALUE_INT);
     return value.integer;

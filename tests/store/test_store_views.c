@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What people read: the comments of the schema, the views leaderboard and paired against values
+ * worked out by hand, and the wide view of a study.
+ */
+#include "store/store_fixture.h"
+
+/* ---- comments ---- */
+
+static int is_in(const char *from, const char *to, const char *piece) {
+    const char *at = strstr(from, piece);
+    return at != NULL && at < to;
+}
+
+/* The text of a column in its CREATE TABLE: from its name to the next column, constraint or the
+ * end. */
+static void expect_column_comment(const char *schema, const char *table, const char *column) {
+    char start[160];
+    snprintf(start, sizeof start, "\nCREATE TABLE %s (\n", table);
+    const char *from = strstr(schema, start);
+    if (from == NULL)
+        fail_msg("no table %s in the schema's text", table);
+    const char *end = strstr(from, "\n)");
+    assert_non_null(end);
+    snprintf(start, sizeof start, "\n    %s ", column);
+    from = strstr(from, start);
+    if (from == NULL || from > end)
+        fail_msg("no column %s.%s in the schema's text", table, column);
+    const char *next = from + 1;
+    do
+        next = strchr(next, '\n') + 1;
+    while (next < end && strncmp(next, "     ", 5) == 0);
+    if (!is_in(from, next, "-- "))
+        fail_msg("%s.%s has no comment", table, column);
+}
+
+static void expect_object_comment(const char *schema, const char *kind, const char *name) {
+    char start[160];
+    snprintf(start, sizeof start, "\nCREATE %s %s ", kind, name);
+    const char *at = strstr(schema, start);
+    if (at == NULL)
+        fail_msg("no %s %s in the schema's text", kind, name);
+    while (at > schema && at[-1] != '\n')
+        at--;
+    if (strncmp(at, "-- ", 3) != 0)
+        fail_msg("%s %s has no comment before it", kind, name);
+}
+
+static char *copy_text(cb_query *query, size_t column) {
+    cb_value value = cb_query_column(query, column);
+    assert_int_equal(value.type, CB_VALUE_TEXT);
+    char *text = calloc(1, value.length + 1);
+    assert_non_null(text);
+    memcpy(text, value.text, value.length);
+    return text;
+}
+
+static void test_schema_comments(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    cb_query *query;
+    int has_row, columns = 0, objects = 0;
+    const char *schema = cb_store_schema();
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    must(
+        cb_query_open(&query, store,
+                      "SELECT m.name, p.name FROM sqlite_master AS m JOIN pragma_table_info(m.name)"
+                      " AS p WHERE m.type = 'table'",
+                      NULL, 0, err));
+    for (;; columns++) {
+        must(cb_query_next(query, &has_row, err));
+        if (!has_row)
+            break;
+        char *table = copy_text(query, 0), *column = copy_text(query, 1);
+        expect_column_comment(schema, table, column);
+        free(table);
+        free(column);
+    }
+    cb_query_close(query);
+    must(
+        cb_query_open(&query, store,
+                      "SELECT upper(type), name FROM sqlite_master WHERE type IN ('table', 'view')",
+                      NULL, 0, err));
+    for (;; objects++) {
+        must(cb_query_next(query, &has_row, err));
+        if (!has_row)
+            break;
+        char *kind = copy_text(query, 0), *name = copy_text(query, 1);
+        expect_object_comment(schema, kind, name);
+        free(kind);
+        free(name);
+    }
+    cb_query_close(query);
+    assert_true(columns > 80);
+    assert_int_equal(objects, 14);
+    /* All tables are strict. */
+    assert_int_equal(
+        ask(store, "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND NOT strict AND"
+                   " name NOT LIKE 'sqlite_%'"),
+        0);
+    cb_store_close(store);
+}
+
+/* ---- results by hand ---- */
+
+typedef struct outcome {
+    int trial;
+    cb_attempt_end end;
+    double valid, test;
+} outcome;
+
+/* Trials of the fixture: cell = i % 2 (gru, lstm), seed = i / 2 % 3, config = i / 6. */
+static void finish_outcomes(cb_store *store, int64_t study_id, const outcome *outcomes, int n) {
+    cb_claim claim;
+    for (int i = 0; i < n; i++) {
+        fixture_trial t;
+        fixture_trial_make(&t, "v", outcomes[i].trial);
+        assert_true(fixture_claim(store, study_id, &claim));
+        assert_string_equal(claim.key, t.key);
+        cb_attempt_result result = fixture_result(&claim, outcomes[i].end);
+        result.valid = outcomes[i].valid;
+        result.test = outcomes[i].test;
+        must(cb_store_finish(store, &claim, &result, NULL, 0, err));
+        cb_claim_fini(&claim);
+    }
+    must(cb_store_commit(store, 1, err));
+}
+
+static const outcome by_hand[] = {
+    {0, CB_ATTEMPT_DONE, 3.0, 3.5},     {1, CB_ATTEMPT_DONE, 2.0, 2.2},     /* config 0, seed 1 */
+    {2, CB_ATTEMPT_DONE, 3.1, 3.25},    {3, CB_ATTEMPT_DONE, 2.5, 2.7},     /* seed 2 */
+    {4, CB_ATTEMPT_DIVERGED, NAN, NAN}, {5, CB_ATTEMPT_DONE, 2.4, 2.3},     /* seed 3 */
+    {6, CB_ATTEMPT_DONE, 2.8, 2.9},     {7, CB_ATTEMPT_DONE, 2.1, 2.0},     /* config 1, seed 1 */
+    {8, CB_ATTEMPT_FAILED, 0.1, 0.1},   {9, CB_ATTEMPT_DIVERGED, 0.2, 0.2}, /* seed 2 */
+};
+enum { BY_HAND = sizeof by_hand / sizeof by_hand[0] };
+
+/* One row of a query as text, columns separated by '|'. */
+static void expect_row(cb_store *store, const char *sql, int row, const char *expected) {
+    char text[1024] = "";
+    cb_query *query;
+    int has_row = 0;
+    must(cb_query_open(&query, store, sql, NULL, 0, err));
+    for (int i = 0; i <= row; i++)
+        must(cb_query_next(query, &has_row, err));
+    for (size_t i = 0; has_row && i < cb_query_column_count(query); i++) {
+        cb_value v = cb_query_column(query, i);
+        size_t n = strlen(text);
+        char *to = text + n;
+        size_t room = sizeof text - n;
+        const char *bar = i > 0 ? "|" : "";
+        if (v.type == CB_VALUE_INT)
+            snprintf(to, room, "%s%lld", bar, (long long)v.integer);
+        else if (v.type == CB_VALUE_REAL)
+            snprintf(to, room, "%s%.10g", bar, v.real);
+        else
+            snprintf(to, room, "%s%.*s", bar, (int)v.length, v.type == CB_VALUE_TEXT ? v.text : "");
+    }
+    cb_query_close(query);
+    assert_string_equal(text, expected);
+}
+
+static void test_leaderboard(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    fixture_run_begin(store);
+    /* Before any result every cell is there, with nothing done. */
+    expect_row(store, "SELECT * FROM leaderboard", 0, "s|adding|gru|0|0|||||||||||");
+    expect_row(store, "SELECT count(*) FROM leaderboard", 0, "2");
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    /* lstm: best trial is config 0, seed 1 (2.0 -> 2.2); its setting's tests are 2.2, 2.7, 2.3:
+     * mean 2.4, sd sqrt((0.04 + 0.09 + 0.01) / 2) = 0.2646. gru: best is config 1, seed 1, the only
+     * finished one of its setting. 2 seconds for 10 epochs. */
+    expect_row(store, "SELECT * FROM leaderboard", 0,
+               "s|adding|lstm|4|1|mse|2|2.2|3|2.4|0.26|16|1000|0.2|");
+    expect_row(store, "SELECT * FROM leaderboard", 1,
+               "s|adding|gru|3|1|mse|2.8|2.9|1|2.9||17|1001|0.2|");
+    cb_store_close(store);
+
+    /* Results of another instruction set beside these are marked. */
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    cb_run_info run = fixture_run(1, "avx512");
+    must(cb_store_run_begin(store, &run, err));
+    cb_claim claim;
+    assert_true(fixture_claim(store, id, &claim));
+    fixture_finish(store, &claim, CB_ATTEMPT_DONE);
+    cb_claim_fini(&claim);
+    must(cb_store_commit(store, 1, err));
+    expect_row(store, "SELECT cell, mixed FROM leaderboard WHERE mixed <> ''", 0, "gru|yes");
+    /* Retired trials are out of it. */
+    fixture_study(store, "s", "v", 6, 6);
+    expect_row(store, "SELECT cell, done, valid, test FROM leaderboard WHERE cell = 'lstm'", 0,
+               "lstm|1|2.1|2");
+    cb_store_close(store);
+}
+
+static void test_paired(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    fixture_run_begin(store);
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    static const char sql[] = "SELECT cell_a, cell_b, config, seed, test_a, test_b,"
+                              " round(difference, 9) FROM paired ORDER BY config, seed";
+    expect_row(store, sql, 0, "gru|lstm|0|1|3.5|2.2|1.3");
+    expect_row(store, sql, 1, "gru|lstm|0|2|3.25|2.7|0.55");
+    expect_row(store, sql, 2, "gru|lstm|1|1|2.9|2|0.9");
+    expect_row(store, sql, 3, "");
+    cb_store_close(store);
+}
+
+/* ---- the wide view ---- */
+
+static void test_study_view(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    fixture_run_begin(store);
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    expect_row(store,
+               "SELECT trial, cell, config, seed, state, optimiser, rate, setting_hidden, hidden,"
+               " valid, test, epochs, wall_seconds, attempts, instruction_set FROM study_1",
+               6, "7|gru|1|1|done|adam|0.002|17|17|2.8|2.9|10|2|1|avx2");
+    expect_row(store, "SELECT trial, state, valid, error_text FROM study_1 WHERE state = 'failed'",
+               0, "9|failed|0.1|it broke");
+    expect_row(store, "SELECT count(*), sum(state = 'pending') FROM study_1", 0, "12|2");
+    /* Settings are columns of their own type: a comparison with a text converts it. */
+    expect_row(store, "SELECT count(*) FROM study_1 WHERE setting_hidden = '17'", 0, "6");
+    expect_row(store, "SELECT typeof(rate), typeof(setting_hidden), typeof(optimiser) FROM study_1",
+               0, "real|integer|text");
+    cb_store_close(store);
+}
+
+/* Names that collide with fixed columns, mixed types, keywords, null, and values that are not
+ * finite. */
+static void test_study_view_names(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    int64_t id = 0;
+    cb_study_info info = {.name = "s"};
+    fixture_trial t[3];
+    cb_trial_info infos[3];
+    cb_trial_setting settings[3][6] = {{{.name = "select"},
+                                        {.name = "seed"},
+                                        {.name = "setting_seed"},
+                                        {.name = "mixed"},
+                                        {.name = "number"},
+                                        {.name = "a"}}};
+    memcpy(settings[1], settings[0], sizeof settings[0]);
+    memcpy(settings[2], settings[0], sizeof settings[0]);
+    for (int i = 0; i < 3; i++) {
+        fixture_trial_make(&t[i], "v", i);
+        for (int k = 0; k < 3; k++)
+            settings[i][k].value = (cb_value){.type = CB_VALUE_INT, .integer = 10 * k + i};
+        settings[i][4].value = (cb_value){.type = CB_VALUE_REAL, .real = i == 2 ? NAN : 0.5 + i};
+        infos[i] = t[i].info;
+        infos[i].settings = settings[i];
+        infos[i].setting_count = 6;
+    }
+    settings[0][3].value = (cb_value){.type = CB_VALUE_TEXT, .text = "word", .length = 4};
+    settings[1][3].value = (cb_value){.type = CB_VALUE_INT, .integer = 3};
+    settings[1][4].value = (cb_value){.type = CB_VALUE_INT, .integer = 4};
+    infos[2].setting_count = 5;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    must(cb_store_study_begin(store, &info, &id, err));
+    must(cb_store_study_add(store, id, infos, 3, err));
+    must(cb_store_study_end(store, id, err));
+    static const char sql[] = "SELECT \"select\", seed, setting_seed, setting_setting_seed, mixed,"
+                              " number, a FROM study_1";
+    expect_row(store, sql, 0, "0|1|10|20|word|0.5|");
+    expect_row(store, sql, 1, "1|1|11|21|3|4|");
+    expect_row(store, sql, 2, "2|2|12|22|||");
+    expect_row(store, "SELECT typeof(number) FROM study_1", 1, "real");
+
+    /* Another edition with fewer settings: what is not given any more is gone. */
+    for (int i = 0; i < 3; i++)
+        infos[i].setting_count = 2;
+    must(cb_store_study_begin(store, &info, &id, err));
+    must(cb_store_study_add(store, id, infos, 3, err));
+    must(cb_store_study_end(store, id, err));
+    assert_int_equal(ask(store, "SELECT count(*) FROM setting"), 6);
+    assert_int_equal(
+        ask(store, "SELECT count(*) FROM pragma_table_info('study_1') WHERE name = 'mixed'"), 0);
+    cb_store_close(store);
+}
+
+int main(void) {
+#define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_schema_comments), CASE(test_leaderboard),      CASE(test_paired),
+        CASE(test_study_view),      CASE(test_study_view_names),
+    };
+    return cmocka_run_group_tests_name("store_views", tests, NULL, NULL);
+}
