@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Lua module: what values.lua, cells.lua, study.lua and module.lua cannot do for themselves, as
+ * The Lua module: what the .lua files beside cannot do for themselves, as
  * a table `core` of functions that is their argument; and the guard around all public functions.
  *
  * The functions of `core` are called by those files alone, with arguments of the right types; they
@@ -221,7 +221,7 @@ static int core_cell_check(lua_State *L) {
 static const cb_setting_def sizes[] = {
     {"hidden", CB_SETTING_INT, NULL, 1, 1 << 20, NULL, 1, "hidden dimension H"},
     {"params", CB_SETTING_INT, NULL, 1, 1e12, NULL, 1, "learned numbers, readout included"},
-    {"depth", CB_SETTING_INT, NULL, 1, 1000, NULL, 1, "layers"},
+    {"depth", CB_SETTING_INT, NULL, 1, 256, NULL, 1, "layers"},
     {NULL, CB_SETTING_INT, NULL, 0, 0, NULL, 0, NULL},
 };
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The table that `require "cellbench"` returns.
 
-local core, values, cells, study = ...
+local core, values, cells, _, _, study = ...
 
 local guard = core.guard
 
