@@ -28,7 +28,7 @@ static inline vf exp_reduced(vf x, vf *shifted) {
 
 /* 2^n of a normal result; the low bits of V_SHIFT are zero, so those of `shifted` are n's. */
 static inline vf power_of_two(vf shifted) {
-    return (vf)(((vi)shifted << 23) + (127 << 23));
+    return (vf)(((vu)shifted << 23) + (127U << 23));
 }
 
 static inline vf sign_bits(vf x) {
@@ -101,9 +101,9 @@ static inline vf v_logsigmoid(vf x) {
 static inline vf v_log(vf x) {
     const vf least = v_set(0x1p-126F);
     const vf scaled = v_sel_lt(x, least, x * v_set(0x1p23F), x);
-    const vi root_half = (vi)v_set(0.707106781F);
-    const vi exponent = ((vi)scaled - root_half) >> 23;
-    const vf f = (vf)((vi)scaled - (exponent << 23)) - v_set(1);
+    const vu above = (vu)scaled - (vu)v_set(0.707106781F);
+    const vi exponent = (vi)above >> 23;
+    const vf f = (vf)((vu)scaled - ((vu)exponent << 23)) - v_set(1);
     const vf n = __builtin_convertvector(exponent, vf) + v_sel_lt(x, least, v_set(-23), v_set(0));
     const vf low = v_fma(n, v_set(-2.12194440e-4F), log1p_reduced(f) - f);
     const vf y = v_fma(n, v_set(0.693359375F), low + f);

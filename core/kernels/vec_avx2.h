@@ -22,6 +22,7 @@
 
 typedef __m256 vf;
 typedef int32_t vi __attribute__((vector_size(4 * V_LANES)));
+typedef uint32_t vu __attribute__((vector_size(4 * V_LANES)));
 
 static inline vf v_set(float x) {
     return _mm256_set1_ps(x);
@@ -74,7 +75,7 @@ static inline vf v_quotient(vf a, vf b) {
 static inline vf v_ldexp(vf a, vf shifted) {
     const vi n = (vi)shifted - (vi)v_set(V_SHIFT);
     const vi half = n >> 1;
-    return a * (vf)((half + 127) << 23) * (vf)((n - half + 127) << 23);
+    return a * (vf)((vu)(half + 127) << 23) * (vf)((vu)(n - half + 127) << 23);
 }
 
 #endif

@@ -21,6 +21,7 @@
 
 typedef __m512 vf;
 typedef int32_t vi __attribute__((vector_size(4 * V_LANES)));
+typedef uint32_t vu __attribute__((vector_size(4 * V_LANES)));
 
 static inline vf v_set(float x) {
     return _mm512_set1_ps(x);

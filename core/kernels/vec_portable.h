@@ -3,7 +3,8 @@
  * Vocabulary of vectors for any CPU: four lanes of the compiler's vector types (SSE2 on x86-64,
  * NEON on AArch64). Every vocabulary defines the same words:
  *
- *   vf, vi, V_LANES     float and int32_t vectors; arithmetic is written with C's operators
+ *   vf, vi, vu, V_LANES float, int32_t and uint32_t vectors; arithmetic is written with C's
+ *                       operators (unsigned wherever it may wrap)
  *   V_ROWS, V_GROUPS    block of the matrix product: rows, and groups of 16 columns (one panel)
  *   v_fma, v_fnma       a*b + c and c - a*b; rounded twice here, once where there is an FMA
  *   v_sel_lt/le/eq      p < q ? a : b, ...; NaN compares false, as in C
@@ -28,6 +29,7 @@
 
 typedef float vf __attribute__((vector_size(4 * V_LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * V_LANES)));
+typedef uint32_t vu __attribute__((vector_size(4 * V_LANES)));
 
 static inline vf v_set(float x) {
     return (vf){x, x, x, x};
@@ -90,7 +92,7 @@ static inline vf v_quotient(vf a, vf b) {
 static inline vf v_ldexp(vf a, vf shifted) {
     const vi n = (vi)shifted - (vi)v_set(V_SHIFT);
     const vi half = n >> 1;
-    return a * (vf)((half + 127) << 23) * (vf)((n - half + 127) << 23);
+    return a * (vf)((vu)(half + 127) << 23) * (vf)((vu)(n - half + 127) << 23);
 }
 
 #endif

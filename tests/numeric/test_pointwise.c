@@ -205,8 +205,14 @@ static int denormal(double x) {
     return x != 0 && fabs(x) < 0x1p-126;
 }
 
-/* With denormals flushed: draws with denormal arguments are left out, and a result below twice the
- * least normal float may be 0. */
+/* With denormals flushed: draws with denormal arguments are left out, a result below twice the
+ * least normal float may be 0, and a sum may lack a term below that. */
+static int flushed(double x, double y, double z, double want, float got, int is_sum) {
+    const double tiny = 0x1p-125;
+    return denormal(x) || denormal(y) || denormal(z) || (got == 0 && fabs(want) < tiny) ||
+           (is_sum && fabs((double)got - want) < tiny);
+}
+
 static worst measure(const cbi_pointwise_row *row, const rule *r, value reference, int flush) {
     static float a[STRIP], b[STRIP], c[STRIP], d[STRIP];
     worst w = {0};
@@ -228,8 +234,7 @@ static worst measure(const cbi_pointwise_row *row, const rule *r, value referenc
              */
             if (r->size && !(fabs(size) < 0x1p127))
                 error = 0;
-            if (flush &&
-                (denormal(x) || denormal(y) || denormal(z) || (d[i] == 0 && fabs(want) < 0x1p-125)))
+            if (flush && flushed(x, y, z, want, d[i], r->size != NULL))
                 error = 0;
             if (error > w.error)
                 w = (worst){error, a[i], b[i], c[i], d[i], want};
