@@ -28,7 +28,8 @@ enum {
     GRACE_MS = 1000,    /* for workers to end by themselves */
     DEATHS_MOST = 2,    /* of workers at one trial, then it is at fault */
     STILLBORN_MOST = 3, /* workers in a row that ended before they were up */
-    NOTE_SIZE = 512
+    WHY_SIZE = 512,
+    NOTE_SIZE = CB_ERR_TEXT + 256
 };
 
 typedef struct death {
@@ -125,7 +126,7 @@ static cb_status finish(coordinator *c, cbi_slot *slot, cb_attempt_result *resul
     if (result->weights_sha256[0] != '\0' && slot->weights != NULL)
         result->weights_file = slot->weights;
     if (result->end == CB_ATTEMPT_FAILED)
-        snprintf(c->note, sizeof c->note, "trial %lld (%s) failed: %s",
+        snprintf(c->note, sizeof c->note, "trial %lld (%.64s) failed: %s",
                  (long long)slot->claim.trial_id, slot->claim.cell, result->error_text);
     if ((st = cbi_slot_finish(slot, c->store, result, err)) != CB_OK)
         return st;
@@ -167,7 +168,7 @@ static cb_status count_death(coordinator *c, int64_t trial_id, int *count, cb_er
 /* A worker is gone, or `fault` (not NULL) says what is wrong with it. Its trial is tried again by
  * another, once. */
 static cb_status worker_lost(coordinator *c, cbi_slot *slot, const char *fault, cb_err *err) {
-    char how[128] = "", why[NOTE_SIZE];
+    char how[128] = "", why[WHY_SIZE];
     int pid = (int)slot->process.pid, was_ready = slot->ready, deaths = 0;
     cb_attempt_result result;
     cb_status st;
@@ -185,7 +186,7 @@ static cb_status worker_lost(coordinator *c, cbi_slot *slot, const char *fault, 
         result = no_result(CB_ATTEMPT_FAILED, why);
     } else {
         result = no_result(CB_ATTEMPT_RETURNED, why);
-        snprintf(c->note, sizeof c->note, "%.200s at trial %lld (%s); the trial is tried again",
+        snprintf(c->note, sizeof c->note, "%.200s at trial %lld (%.64s); the trial is tried again",
                  why, (long long)slot->claim.trial_id, slot->claim.cell);
     }
     st = finish(c, slot, &result, err);
