@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "cellbench/memory.h"
 #include "cellbench/task.h"
+#include "faults.h"
 
 static inline cb_task *open_task(const char *name, const char *settings) {
     cb_err err = {0};
@@ -41,54 +41,24 @@ static inline void expect_failure(const char *name, const char *settings, cb_sta
         fail_msg("%s %s: expected '%s' and '%s' in: %s", name, settings, first, second, err.text);
 }
 
-/* An allocator whose n-th call fails. */
-typedef struct failing {
-    long left; /* calls that still succeed; below 0: all do */
-    long alive;
-} failing;
+typedef struct opening {
+    const char *name, *settings;
+} opening;
 
-static inline void *failing_resize(void *context, void *block, size_t size) {
-    failing *f = context;
-    if (f->left == 0)
-        return NULL;
-    if (f->left > 0)
-        f->left--;
-    void *grown = realloc(block, size);
-    if (block == NULL && grown != NULL)
-        f->alive++;
-    return grown;
-}
-
-static inline void failing_release(void *context, void *block) {
-    failing *f = context;
-    if (block != NULL)
-        f->alive--;
-    free(block);
-}
-
-/* Fails the first allocation, then the second, ... until opening succeeds: each failure must be
- * reported as such and leave nothing behind. */
-static inline void check_every_allocation(const char *name, const char *settings) {
-    long n = 0;
-    for (;; n++) {
-        failing state = {n, 0};
-        const cb_allocator table = {failing_resize, failing_release, &state};
-        cb_err err = {0};
-        cb_task *task = NULL;
-        cb_memory_set(&table);
-        cb_status st = cb_task_open(&task, name, settings, &err);
-        cb_task_close(task);
-        cb_memory_set(NULL);
-        if (state.alive != 0)
-            fail_msg("%s: %ld blocks leak at allocation %ld", name, state.alive, n);
-        if (st == CB_OK)
-            break;
-        if (st != CB_ENOMEM)
-            fail_msg("%s: allocation %ld failing gives %s: %s", name, n, cb_status_name(st),
-                     err.text);
+static inline cb_status open_and_close(void *context) {
+    const opening *o = context;
+    cb_task *task = NULL;
+    cb_status st = cb_task_open(&task, o->name, o->settings, NULL);
+    if (st != CB_OK)
         assert_null(task);
-    }
-    assert_true(n > 5); /* the task's own arrays are among them */
+    cb_task_close(task);
+    return st;
+}
+
+/* Each allocation of opening in turn is refused; the task's own arrays are among them. */
+static inline void check_every_allocation(const char *name, const char *settings) {
+    opening o = {name, settings};
+    assert_true(faults_run(open_and_close, &o) > 5);
 }
 
 #endif
