@@ -34,6 +34,7 @@ VALUE(max, a >= b ? a : b)
 VALUE(min, a <= b ? a : b)
 VALUE(sin, sin(a))
 VALUE(cos, cos(a))
+VALUE(copy, a)
 VALUE(greater, a > b ? 1 : 0)
 VALUE(select, a != 0 ? b : c)
 
@@ -64,6 +65,8 @@ const cbi_op cbi_ops[] = {
     {"sin",        1, CBI_OP_FUNCTION, {"cos(a)", NULL, NULL},                        v_sin,        NULL},
     {"cos",        1, CBI_OP_FUNCTION, {"-sin(a)", NULL, NULL},                       v_cos,        NULL},
     {"greater",    2, CBI_OP_INTERNAL, {"0", "0", NULL},                              v_greater,    v_kink_tie},
+    {"stop",       1, CBI_OP_FUNCTION, {"0", NULL, NULL},                             v_copy,       NULL},
+    {"copy",       1, CBI_OP_INTERNAL, {"1", NULL, NULL},                             v_copy,       NULL},
     {"select",     3, CBI_OP_INTERNAL, {"0", "a", "1 - a"},                           v_select,     NULL},
     {NULL, 0, CBI_OP_INTERNAL, {NULL, NULL, NULL}, NULL, NULL},
 };
