@@ -9,7 +9,6 @@
 #include "base/json.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,7 +175,7 @@ static cb_status write_object(cbi_text *text, const json_t *value, size_t depth,
     if (keys == NULL)
         return cb_fail(err, CB_ENOMEM, "JSON: no memory for %zu keys", n);
     /* Jansson's iterators ask for a changeable object; nothing is changed. */
-    json_t *object = (json_t *)(uintptr_t)value;
+    json_t *object = (json_t *)value;
     for (void *at = json_object_iter(object); at != NULL && filled < n;
          at = json_object_iter_next(object, at))
         keys[filled++] = json_object_iter_key(at);

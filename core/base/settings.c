@@ -3,7 +3,6 @@
 #include "base/settings.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -200,7 +199,7 @@ cb_status cbi_settings_resolve(json_t **out, const cb_setting_def *table, const 
     json_t *settings = json_object();
     if (settings == NULL)
         return no_memory(err, where);
-    json_object_foreach((json_t *)(uintptr_t)given, key, value) {
+    json_object_foreach((json_t *)given, key, value) {
         (void)value;
         if (find(table, key) == NULL) {
             st = unknown_key(table, key, where, err);
