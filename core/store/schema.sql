@@ -221,13 +221,13 @@ WITH listed AS (
     LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id
     WHERE st.retired = 0
 ), total AS (
-    SELECT study_id, task_id, cell, sum(state = 'done') AS done, sum(state = 'diverged') AS diverged,
+    SELECT study_id, task_id, cell, max(metric) AS metric, sum(state = 'done') AS done, sum(state = 'diverged') AS diverged,
            count(DISTINCT numerics || ' ' || instruction_set)
                FILTER (WHERE state IN ('done', 'diverged')) > 1 AS mixed
     FROM listed
     GROUP BY study_id, task_id, cell
 ), best AS (
-    SELECT b.study_id, b.task_id, b.cell, b.metric, b.valid, b.test, b.hidden, b.param_count,
+    SELECT b.study_id, b.task_id, b.cell, b.valid, b.test, b.hidden, b.param_count,
            count(l.test) AS seeds, avg(l.test) AS test_mean,
            sqrt(max(0.0, (sum((l.test - b.test) * (l.test - b.test))
                           - count(l.test) * avg(l.test - b.test) * avg(l.test - b.test))
@@ -240,7 +240,7 @@ WITH listed AS (
     GROUP BY b.study_id, b.task_id, b.cell
 )
 SELECT s.name AS study, k.name AS task, total.cell AS cell, total.done AS done,
-       total.diverged AS diverged, best.metric AS metric,
+       total.diverged AS diverged, total.metric AS metric,
        iif(valid IS NULL, NULL, CAST(printf('%.5g', valid) AS REAL)) AS valid,
        iif(test IS NULL, NULL, CAST(printf('%.5g', test) AS REAL)) AS test,
        best.seeds AS seeds,

@@ -6,21 +6,9 @@
  */
 #include "store/store_internal.h"
 
-#include <sys/stat.h>
-
 #include "base/alloc.h"
-#include "base/text.h"
 
 enum { CLOSE_WAIT_MS = 2000 };
-
-static int log_is_empty(cb_store *store) {
-    struct stat info;
-    cbi_text log = {0};
-    cbi_text_addf(&log, "%s-wal", sqlite3_db_filename(store->db, "main"));
-    int is_empty = log.data != NULL && (stat(log.data, &info) != 0 || info.st_size == 0);
-    cbi_text_fini(&log);
-    return is_empty;
-}
 
 static void close_database(cb_store *store) {
     int is_ours = store->mode == CB_STORE_WRITE && store->is_wal && store->lock.fd >= 0 &&
@@ -33,7 +21,8 @@ static void close_database(cb_store *store) {
     /* SQLite removes an empty log only if it may checkpoint at close, which it does only when no
      * other connection is left: then there is nothing to copy and nobody to race with. A reader
      * leaves a log with content to the next writer. */
-    if (is_ours || (store->mode == CB_STORE_READ && log_is_empty(store)))
+    if (is_ours || (store->mode == CB_STORE_READ &&
+                    cbi_store_log_is_empty(sqlite3_db_filename(store->db, "main"))))
         (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     sqlite3_close_v2(store->db);
     store->db = NULL;

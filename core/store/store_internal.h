@@ -100,6 +100,8 @@ CB_MUST_USE cb_status cbi_store_open_as(cb_store **out, const char *path, cb_sto
 CB_MUST_USE cb_status cbi_store_configure(cb_store *store, sqlite3 *db, int is_query_only,
                                           cb_err *err);
 
+/* 1 if no write-ahead log is beside the database, or one without content. */
+int cbi_store_log_is_empty(const char *database);
 /* From now on the connection only prepares statements that read. */
 void cbi_store_guard(sqlite3 *db);
 

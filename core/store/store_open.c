@@ -12,6 +12,7 @@
 #include "store/store_internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -141,21 +142,32 @@ static cb_status immutable_uri(const char *name, char **out, cb_err *err) {
     return st;
 }
 
+/* The folder of a path, in a buffer of PATH_MAX bytes: a longer path opens nothing anyway. */
+static const char *folder_of(const char *path, char *buffer) {
+    const char *slash = strrchr(path, '/');
+    size_t n = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+    if (n == 0 || n >= PATH_MAX)
+        return ".";
+    memcpy(buffer, path, n);
+    buffer[n] = '\0';
+    return buffer;
+}
+
+int cbi_store_log_is_empty(const char *database) {
+    struct stat info;
+    char log[PATH_MAX + 8];
+    snprintf(log, sizeof log, "%s-wal", database);
+    return stat(log, &info) != 0 || info.st_size == 0;
+}
+
 /* 1 if the database can only be read, and nothing waits in a log beside it. Otherwise a reader
  * takes part in the log's protocol, which needs two files beside the database for a while. */
 static int is_frozen(sqlite3 *db) {
     const char *file = sqlite3_db_filename(db, "main");
-    struct stat info;
-    cbi_text log = {0}, folder = {0};
-    const char *slash = strrchr(file, '/');
-    cbi_text_addf(&log, "%s-wal", file);
-    cbi_text_add_n(&folder, file, slash != NULL ? (size_t)(slash - file) + 1 : 0);
-    int has_log = log.data == NULL || (stat(log.data, &info) == 0 && info.st_size > 0);
-    int can_write = sqlite3_db_readonly(db, "main") == 0 &&
-                    (folder.data == NULL || access(folder.data, W_OK) == 0);
-    cbi_text_fini(&log);
-    cbi_text_fini(&folder);
-    return !has_log && !can_write;
+    char folder[PATH_MAX];
+    int can_write =
+        sqlite3_db_readonly(db, "main") == 0 && access(folder_of(file, folder), W_OK) == 0;
+    return !can_write && cbi_store_log_is_empty(file);
 }
 
 static cb_status connect(cb_store *store, const char *name, cb_err *err) {
@@ -257,17 +269,27 @@ static cb_status choose_journal(cb_store *store, int is_network, cb_err *err) {
     return st;
 }
 
+/* The lock file; on a network file system alone. There the other process stays as long as it likes,
+ * so it is not waited for. */
+static cb_status open_lock(cb_store *store, int is_network, cb_err *err) {
+    const char *file = sqlite3_db_filename(store->db, "main");
+    if (!is_network)
+        return cbi_lock_open(&store->lock, file, store->wait_ms, err);
+    cb_status st = cbi_lock_open(&store->lock, file, 0, err);
+    if (st == CB_OK)
+        st = cbi_lock_take(&store->lock, CBI_LOCK_PRESENCE, CBI_LOCK_EXCLUSIVE, 0, err);
+    if (st == CB_EBUSY)
+        return cb_fail(err, st,
+                       "%s: is on a network file system, where only one process may have it open"
+                       " for writing, and another has",
+                       store->path);
+    return st;
+}
+
 static cb_status open_for_write(cb_store *store, int is_network, cb_err *err) {
-    cb_status st =
-        cbi_lock_open(&store->lock, sqlite3_db_filename(store->db, "main"), store->wait_ms, err);
+    cb_status st = open_lock(store, is_network, err);
     if (st != CB_OK)
         return st;
-    if (is_network &&
-        (st = cbi_lock_take(&store->lock, CBI_LOCK_PRESENCE, CBI_LOCK_EXCLUSIVE, 0, NULL)) != CB_OK)
-        return cb_fail(err, st,
-                       "%s: is on a network file system, where only one process may have"
-                       " it open for writing",
-                       store->path);
     sqlite3_wal_hook(store->db, note_wal_pages, store);
     if ((st = ready_schema(store, err)) == CB_OK)
         st = choose_journal(store, is_network, err);
@@ -341,14 +363,11 @@ static int is_network_path(const char *path) {
         0x01021997, /* 9p */
     };
     struct statfs info;
-    const char *slash = strrchr(path, '/');
-    cbi_text folder = {0};
-    cbi_text_add_n(&folder, path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+    char folder[PATH_MAX];
     int found = 0;
-    if (statfs(folder.length > 0 ? folder.data : ".", &info) == 0)
+    if (statfs(folder_of(path, folder), &info) == 0)
         for (size_t i = 0; i < sizeof magic / sizeof magic[0]; i++)
             found |= ((unsigned long)info.f_type & 0xffffffffUL) == magic[i];
-    cbi_text_fini(&folder);
     return found;
 }
 

@@ -167,7 +167,7 @@ static void test_leaderboard(void **state) {
     int64_t id = fixture_study(store, "s", "v", 0, 12);
     fixture_run_begin(store);
     /* Before any result every cell is there, with nothing done. */
-    expect_row(store, "SELECT * FROM leaderboard", 0, "s|adding|gru|0|0|||||||||||");
+    expect_row(store, "SELECT * FROM leaderboard", 0, "s|adding|gru|0|0|mse|||||||||");
     expect_row(store, "SELECT count(*) FROM leaderboard", 0, "2");
     finish_outcomes(store, id, by_hand, BY_HAND);
     /* lstm: best trial is config 0, seed 1 (2.0 -> 2.2); its setting's tests are 2.2, 2.7, 2.3:
@@ -256,7 +256,8 @@ static void test_study_view_names(void **state) {
         fixture_trial_make(&t[i], "v", i);
         for (int k = 0; k < 3; k++)
             settings[i][k].value = (cb_value){.type = CB_VALUE_INT, .integer = 10 * k + i};
-        settings[i][4].value = (cb_value){.type = CB_VALUE_REAL, .real = i == 2 ? NAN : 0.5 + i};
+        settings[i][4].value =
+            (cb_value){.type = CB_VALUE_REAL, .real = i == 2 ? (double)NAN : 0.5 + i};
         infos[i] = t[i].info;
         infos[i].settings = settings[i];
         infos[i].setting_count = 6;

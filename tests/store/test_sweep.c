@@ -488,6 +488,13 @@ static void test_failing_trial(void **state) {
     assert_int_equal(query_number(db, failed_sql), CELLS * CONFIGS);
     assert_int_equal(w.last.counts.done, TRIALS - CELLS * CONFIGS);
     assert_non_null(strstr(w.note, "planted"));
+    /* The same without anybody who looks on. */
+    cb_sweep_options blind = {.command = "", .jobs = 2};
+    path_of(db, sizeof db, "blind.db");
+    assert_int_equal(setenv("TEST_SWEEP_FAULT", "fail", 1), 0);
+    assert_int_equal(run_study(db, &blind, 0, &failed, &err), CB_OK);
+    unsetenv("TEST_SWEEP_FAULT");
+    assert_int_equal(failed, CELLS * CONFIGS);
     /* Failed trials stay so, until someone asks for them. */
     w = (watcher){0};
     cb_sweep_options options = options_for(&w, 1);
@@ -536,7 +543,7 @@ static void test_no_worker(void **state) {
     static const struct {
         const char *program, *expected;
     } cases[] = {{"/nowhere/cellbench", "/nowhere/cellbench"},
-                 {"/bin/true", "before it was ready"}};
+                 {"/bin/true", ", before it was ready"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char db[128];
         watcher w = {0};
