@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lua values to JSON and back. The JSON tree grows inside a box, a userdata, and each new value is
- * hung into it before anything of Lua's is called again: so nothing leaks when Lua raises.
+ * How C raises errors in Lua; Lua values to JSON and back. The JSON tree grows inside a box, a
+ * userdata, and each new value is hung into it before anything of Lua's is called again: so nothing
+ * leaks when Lua raises.
  */
 #include "script/script_internal.h"
 
@@ -34,6 +35,12 @@ cbi_script_box *cbi_script_box_push(lua_State *L) {
     }
     lua_setmetatable(L, -2);
     return box;
+}
+
+int cbi_script_fault(lua_State *L) {
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, CBI_SCRIPT_FAULT);
+    return lua_error(L);
 }
 
 int cbi_script_raise(lua_State *L, const cb_err *err) {

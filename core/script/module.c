@@ -38,6 +38,7 @@ static int guarded(lua_State *L) {
         luaL_where(L, 1);
         lua_insert(L, -2);
         lua_concat(L, 2);
+        return cbi_script_fault(L);
     }
     return lua_error(L);
 }

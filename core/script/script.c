@@ -76,6 +76,11 @@ static cb_status fail(lua_State *L, int code, cb_err *err) {
 
 static int with_traceback(lua_State *L) {
     const char *text = lua_tostring(L, 1);
+    lua_getfield(L, LUA_REGISTRYINDEX, CBI_SCRIPT_FAULT);
+    int is_fault = text && lua_rawequal(L, 1, -1);
+    lua_settop(L, 1);
+    if (is_fault)
+        return 1;
     if (text == NULL && luaL_callmeta(L, 1, "__tostring"))
         text = lua_tostring(L, -1);
     if (text == NULL)
@@ -384,9 +389,11 @@ static int load_study(lua_State *L) {
     lua_pushlightuserdata(L, &c->file);
     lua_call(L, 1, 1);
     luaL_getmetatable(L, CBI_SCRIPT_STUDY);
-    if (!lua_getmetatable(L, -2) || !lua_rawequal(L, -1, -2))
-        return luaL_error(L, "%s: expected a file that returns cb.study{ ... }, got a %s back",
-                          c->file.path, luaL_typename(L, 2));
+    if (!lua_getmetatable(L, -2) || !lua_rawequal(L, -1, -2)) {
+        lua_pushfstring(L, "%s: expected a file that returns cb.study{ ... }, got a %s back",
+                        c->file.path, luaL_typename(L, 2));
+        return cbi_script_fault(L);
+    }
     lua_settop(L, 2);
     c->s->name = copy_field(L, "name");
     c->s->where = copy_field(L, "where");

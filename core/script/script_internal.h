@@ -25,10 +25,16 @@ int cbi_script_open(lua_State *L, const cb_cell_def *const *cells);
 /* Metatable of tables that are JSON objects even when empty. */
 #define CBI_SCRIPT_OBJECT "cellbench.object"
 
+/* ---- errors and values (json_value.c) ---- */
+
+/* Raises the text on top of the stack as a mistake of the script's, which needs no traceback: with
+ * it CBI_SCRIPT_FAULT of the registry is the same text. */
+#define CBI_SCRIPT_FAULT "cellbench.fault"
+int cbi_script_fault(lua_State *L);
 /* Raises err's text with the caller's place, or Lua's own error of memory. */
 int cbi_script_raise(lua_State *L, const cb_err *err);
 
-/* ---- values.lua's other half: Lua values as JSON (json_value.c) ---- */
+/* ---- Lua values as JSON ---- */
 
 /* What C holds while Lua runs: released by __gc or earlier by cbi_script_box_clear. */
 typedef struct cbi_script_box {
