@@ -57,11 +57,10 @@ typedef struct coordinator {
 /* ---- telling ---- */
 
 static cb_status tell(coordinator *c, int force, cb_err *err) {
-    cb_status st = CB_OK;
-    if (c->options->progress == NULL) {
-        c->note[0] = '\0';
+    cb_status st;
+    c->next_progress_ms = cbi_now_ms() + PROGRESS_MS;
+    if (c->options->progress == NULL && !force)
         return CB_OK;
-    }
     c->tracker.partial_flop = 0;
     for (size_t i = 0; i < c->options->jobs; i++) {
         const cbi_slot *slot = &c->slots[i];
@@ -73,9 +72,9 @@ static cb_status tell(coordinator *c, int force, cb_err *err) {
     if ((st = cbi_tracker_update(&c->tracker, force, err)) != CB_OK)
         return st;
     c->tracker.shown.note = c->note[0] != '\0' ? c->note : NULL;
-    c->options->progress(c->options->context, &c->tracker.shown);
+    if (c->options->progress != NULL)
+        c->options->progress(c->options->context, &c->tracker.shown);
     c->note[0] = '\0';
-    c->next_progress_ms = cbi_now_ms() + PROGRESS_MS;
     return CB_OK;
 }
 
@@ -91,6 +90,7 @@ static cb_status weights_begin(coordinator *c, cb_err *err) {
     const char *path = cb_store_path(c->store);
     size_t length = strlen(path);
     cbi_text folder = {0};
+    json_t *as_json;
     cb_status st;
     if (length > 3 && strcmp(path + length - 3, ".db") == 0)
         length -= 3;
@@ -98,6 +98,10 @@ static cb_status weights_begin(coordinator *c, cb_err *err) {
     cbi_text_add(&folder, ".weights");
     if ((st = cbi_text_take(&folder, &c->weights_folder, err)) != CB_OK)
         return st;
+    /* It travels as JSON. */
+    if ((as_json = json_string(c->weights_folder)) == NULL)
+        return cb_fail(err, CB_EARG, "the path '%s', for weights, is not UTF-8", c->weights_folder);
+    json_decref(as_json);
     if (mkdir(c->weights_folder, 0777) != 0 && errno != EEXIST)
         return cb_fail(err, CB_EIO, "cannot make the folder '%s' for weights: %s",
                        c->weights_folder, strerror(errno));
@@ -173,9 +177,10 @@ static cb_status worker_lost(coordinator *c, cbi_slot *slot, const char *fault, 
     cb_attempt_result result;
     cb_status st;
     cbi_slot_stop(slot, fault != NULL ? 0 : GRACE_MS, how, sizeof how);
-    snprintf(why, sizeof why, "worker %d %s", pid, fault != NULL ? fault : how);
+    snprintf(why, sizeof why, fault != NULL ? "worker %d: %s" : "worker %d %s", pid,
+             fault != NULL ? fault : how);
     if (!was_ready && ++c->stillborn >= STILLBORN_MOST)
-        return cb_fail(err, CB_EIO, "%s before it was ready; %d in a row: is '%s' a cellbench?",
+        return cb_fail(err, CB_EIO, "%s, before it was ready; %d in a row: is '%s' a cellbench?",
                        why, c->stillborn,
                        c->options->program ? c->options->program : "/proc/self/exe");
     if (!slot->busy)

@@ -88,7 +88,7 @@ static void describe(int status, int known, char *how, size_t how_size) {
     if (!known)
         snprintf(how, how_size, "ended");
     else if (WIFSIGNALED(status))
-        snprintf(how, how_size, "killed by signal %d (%s)", WTERMSIG(status),
+        snprintf(how, how_size, "was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     else
         snprintf(how, how_size, "ended with status %d", WEXITSTATUS(status));

@@ -22,7 +22,7 @@ CB_MUST_USE cb_status cbi_process_start(cbi_process *out, const char *program, c
 void cbi_process_hang_up(cbi_process *process);
 
 /* Hangs up, waits at most grace_ms for the process to end, then kills it; reaps it. how receives
- * what became of it, e.g. "killed by signal 9"; NULL is allowed. */
+ * what became of it, e.g. "was killed by signal 9 (Killed)"; NULL is allowed. */
 void cbi_process_end(cbi_process *process, int grace_ms, char *how, size_t how_size);
 
 #endif
