@@ -91,8 +91,9 @@ static json_t *law_text(const cb_init *init) {
     return json_sprintf("%s(%s)", laws[init->law].name, cbi_number(number, init->a));
 }
 
-/* Whether `name` speaks for a tensor of the stack: by its full name, its name or its family. */
-static int names_tensor(const cb_stack *stack, const char *name, cbi_near *near) {
+/* The first tensor of the stack that `name` speaks for: by its full name, its name or its family;
+ * NULL if there is none. */
+static const cb_param *find_tensor(const cb_stack *stack, const char *name, cbi_near *near) {
     size_t n;
     const cb_stack_param *p = cb_stack_params(stack, &n);
     for (size_t i = 0; i < n; i++) {
@@ -101,12 +102,12 @@ static int names_tensor(const cb_stack *stack, const char *name, cbi_near *near)
             if (names[k] == NULL)
                 continue;
             if (strcmp(names[k], name) == 0)
-                return 1;
+                return p[i].param;
             if (near)
                 cbi_near_offer(near, names[k]);
         }
     }
-    return 0;
+    return NULL;
 }
 
 static cb_status resolve_init(json_t *train, const cb_stack *stack, cb_err *err) {
@@ -123,7 +124,8 @@ static cb_status resolve_init(json_t *train, const cb_stack *stack, cb_err *err)
         cb_init init;
         cbi_near near;
         cbi_near_init(&near, name);
-        if (!names_tensor(stack, name, &near)) {
+        const cb_param *param = find_tensor(stack, name, &near);
+        if (param == NULL) {
             st = cb_fail(err, CB_EARG, "train: init: no tensor or family '%s' in this cell%s", name,
                          cbi_near_text(&near));
             goto out;
@@ -135,6 +137,11 @@ static cb_status resolve_init(json_t *train, const cb_stack *stack, cb_err *err)
         }
         if ((st = cb_init_parse(&init, json_string_value(law), err)) != CB_OK) {
             cb_fail_prefix(err, st, "train: init: %s: ", name);
+            goto out;
+        }
+        if (param->cols == 0 && !laws[init.law].for_vectors) {
+            st = cb_fail(err, CB_EARG, "train: init: %s: '%s' is a law for matrices, not vectors",
+                         name, laws[init.law].name);
             goto out;
         }
         if (json_object_set_new(made, name, law_text(&init)) != 0) {
@@ -190,7 +197,7 @@ cb_status cbi_options_resolve(json_t **out, const json_t *given, const cb_stack 
         st = out_of_memory(err);
         goto out;
     }
-    int forgets = names_tensor(stack, forget_vector, NULL) &&
+    int forgets = find_tensor(stack, forget_vector, NULL) &&
                   json_object_get(json_object_get(train, "init"), forget_vector) == NULL;
     if (!forgets && json_object_set_new(train, "forget_bias", json_null()) != 0) {
         st = out_of_memory(err);

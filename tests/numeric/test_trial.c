@@ -45,9 +45,8 @@ static void test_resolved_is_its_own_specification(void **state) {
     static const char *const specs[] = {
         base,
         ADDING CLOCKWORK ",'depth':2,'params':700,'train':{'clip':1,'patience':5,'rate':0.1}}",
-        ADDING LSTM
-        ",'hidden':3,'seed':4000000000,'train':{'optimiser':'nesterov','forget_bias':1,"
-        "'init':{'R':'orthogonal(1.10)','1.W_z':'zero'},'readout_init':'normal(.1)'}}",
+        ADDING LSTM ",'hidden':3,'seed':4000000000,'train':{'optimiser':'nesterov','forget_bias':1,"
+                    "'init':{'R':'orthogonal(1.10)','1.W_z':'zero'},'readout_init':'normal(.1)'}}",
     };
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         cb_trial *a = make_trial(adding, specs[i]), *b = NULL;
@@ -243,6 +242,7 @@ static void test_refused(void **state) {
     refuse_trial(adding, WITH_TRAIN(LSTM, "'init':{'W_q':'zero'}"), CB_EARG, "W_q");
     refuse_trial(adding, WITH_TRAIN(LSTM, "'init':{'2.W_z':'zero'}"), CB_EARG, "2.W_z");
     refuse_trial(adding, WITH_TRAIN(LSTM, "'init':{'R':3}"), CB_EARG, "law");
+    refuse_trial(adding, WITH_TRAIN(LSTM, "'init':{'b':'glorot'}"), CB_EARG, "vectors");
     refuse_trial(adding, WITH_TRAIN(LSTM, "'init':['R']"), CB_EARG, "init");
     refuse_trial(adding, WITH_TRAIN(LSTM, "'readout_init':'orthogonal(1)'"), CB_EARG, "glorot");
 }
