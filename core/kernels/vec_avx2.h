@@ -18,6 +18,7 @@
 /* Six rows of 16 columns: 12 of 16 registers accumulate. */
 #define V_LANES 8
 #define V_ROWS 6
+#define V_WIDE 4
 #define V_GROUPS 1
 
 typedef __m256 vf;

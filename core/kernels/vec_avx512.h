@@ -17,6 +17,7 @@
 /* Six rows of 64 columns: 24 of 32 registers accumulate, four hold a row of the panel. */
 #define V_LANES 16
 #define V_ROWS 6
+#define V_WIDE 2
 #define V_GROUPS 4
 
 typedef __m512 vf;

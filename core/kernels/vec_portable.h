@@ -6,6 +6,7 @@
  *   vf, vi, vu, V_LANES float, int32_t and uint32_t vectors; arithmetic is written with C's
  *                       operators (unsigned wherever it may wrap)
  *   V_ROWS, V_GROUPS    block of the matrix product: rows, and groups of 16 columns (one panel)
+ *   V_WIDE              panels side by side where there is only one row
  *   v_fma, v_fnma       a*b + c and c - a*b; rounded twice here, once where there is an FMA
  *   v_sel_lt/le/eq      p < q ? a : b, ...; NaN compares false, as in C
  *   v_max, v_min        a > b ? a : b and a < b ? a : b; so b where either is NaN
@@ -25,6 +26,7 @@
 /* Three rows: 12 of the 16 registers of SSE2 accumulate, three hold A's elements, one a product. */
 #define V_LANES 4
 #define V_ROWS 3
+#define V_WIDE 2
 #define V_GROUPS 1
 
 typedef float vf __attribute__((vector_size(4 * V_LANES)));

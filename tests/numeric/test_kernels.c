@@ -85,7 +85,7 @@ typedef enum start_kind { FROM_ZERO, FROM_ROW, FROM_PLANE, IN_PLACE, STARTS } st
 
 static void one_product(const cbi_kernels *set, arena *mem, size_t m, size_t n, size_t k,
                         start_kind kind, int at_end, int exact) {
-    static float plain[100 * 200], first[MOST_ROWS * 256];
+    static float plain[100 * 257], first[MOST_ROWS * 272];
     const size_t wide = round_up(n, CBI_LANES), ldc = wide + CANARY, lda = k + 3;
     const size_t size_c = (m - 1) * ldc + wide;
     float *a = guard_take(&mem->a, k ? (m - 1) * lda + k : 0, at_end);
@@ -123,9 +123,10 @@ static void test_product(void **state) {
         guard_open(&mem.a) | guard_open(&mem.b) | guard_open(&mem.init) | guard_open(&mem.c), 0);
     for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
         const size_t panel = (*set)->panel;
-        const size_t widths[] = {1,          15,         16,        17,
-                                 panel - 1,  panel,      panel + 1, panel + 17,
-                                 panel + 33, panel + 48, 2 * panel, 2 * panel + 1};
+        /* Around one panel, two, and the four that a row alone may take at once. */
+        const size_t widths[] = {
+            1,          15,         16,         17,        panel - 1,     panel,     panel + 1,
+            panel + 17, panel + 33, panel + 48, 2 * panel, 2 * panel + 1, 4 * panel, 4 * panel + 1};
         unsigned turn = 0;
         for (size_t m = 1; m <= MOST_ROWS; m++)
             for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
