@@ -140,7 +140,7 @@ cbi_plan_item *cbi_plan_find(const cbi_plan *plan, const char *key) {
     cbi_plan_item wanted = {.settled = 0};
     if (plan->item_count == 0 || strlen(key) >= sizeof wanted.key)
         return NULL;
-    strcpy(wanted.key, key);
+    memcpy(wanted.key, key, strlen(key) + 1);
     return bsearch(&wanted, plan->items, plan->item_count, sizeof *plan->items, compare_items);
 }
 
