@@ -67,23 +67,29 @@ const cb_setting_def *cb_train_settings(void) {
     return settings;
 }
 
+/* clang-format off */
 /* In the order of cb_law. */
 static const struct {
     const char *name;
     int has_argument;
     int for_readout;
+    int for_vectors;
 } laws[] = {
-    [CB_LAW_ZERO] = {"zero", 0, 1},         [CB_LAW_CONSTANT] = {"constant", 1, 1},
-    [CB_LAW_UNIFORM] = {"uniform", 1, 1},   [CB_LAW_NORMAL] = {"normal", 1, 1},
-    [CB_LAW_GLOROT] = {"glorot", 0, 1},     [CB_LAW_ORTHOGONAL] = {"orthogonal", 1, 0},
-    [CB_LAW_IDENTITY] = {"identity", 1, 0},
+    [CB_LAW_ZERO] = {"zero", 0, 1, 1},
+    [CB_LAW_CONSTANT] = {"constant", 1, 1, 1},
+    [CB_LAW_UNIFORM] = {"uniform", 1, 1, 1},
+    [CB_LAW_NORMAL] = {"normal", 1, 1, 1},
+    [CB_LAW_GLOROT] = {"glorot", 0, 1, 0},
+    [CB_LAW_ORTHOGONAL] = {"orthogonal", 1, 0, 0},
+    [CB_LAW_IDENTITY] = {"identity", 1, 0, 0},
 };
+/* clang-format on */
 
 static cb_status out_of_memory(cb_err *err) {
     return cb_fail(err, CB_ENOMEM, "train: out of memory");
 }
 
-/* "constant( 1.0)" -> "constant(1)". */
+/* "constant(1.0)" -> "constant(1)". */
 static json_t *law_text(const cb_init *init) {
     char number[32];
     if (!laws[init->law].has_argument)
