@@ -169,10 +169,10 @@ static cb_status list(const cbi_cli_args *args, sizes size, cb_err *err) {
         st = list_row(&table, cb_variants[i], size, err);
     if (st == CB_OK)
         st = cbi_cli_table_print(&table, err);
-    if (st == CB_OK && table.format == CBI_CLI_PLAIN)
+    if (st == CB_OK && plain)
         printf(
-            "\nAt I = %zu, H = %zu, one layer. Costs are for one step of one sequence, forward;\n"
-            "multiply and add count 2. Stages: products that wait for each other in a step.\n",
+            "\nAt I = %zu, H = %zu, one layer. flop: matrix products, ops: pointwise operations,\n"
+            "of one step of one sequence, forward. stages: products that wait for each other.\n",
             size.input, size.hidden);
     cbi_cli_table_fini(&table);
     return st;
