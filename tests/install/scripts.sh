@@ -142,14 +142,14 @@ find_package_message() {
 
 code=0
 printf 'find_package(${NAME} REQUIRED)\n' >"$scratch/find.cmake"
-packages=$(. "$root/scripts/lib.sh" && echo "${packages[*]}")
+listed=$(. "$root/scripts/lib.sh" && echo "${packages[*]}")
 for module in "$root"/scripts/cmake/Find*.cmake; do
     name=$(basename "$module" .cmake)
     find_package_message "${name#Find}"
     package=${output##*apt install }
     package=${package%% *}
     expect "$name names a package of scripts/lib.sh" [ "${output/apt install/}" != "$output" ]
-    [[ " $packages " == *" $package "* ]] || expect "$name: $package is in scripts/lib.sh" false
+    [[ " $listed " == *" $package "* ]] || expect "$name: $package is in scripts/lib.sh" false
 done
 
 [[ $failures -eq 0 ]] && printf 'ok\n'
