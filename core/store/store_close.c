@@ -11,18 +11,18 @@
 enum { CLOSE_WAIT_MS = 2000 };
 
 static void close_database(cb_store *store) {
-    int is_ours = store->mode == CB_STORE_WRITE && store->is_wal && store->lock.fd >= 0 &&
-                  cbi_lock_take(&store->lock, CBI_LOCK_CHECKPOINT, CBI_LOCK_EXCLUSIVE,
-                                CLOSE_WAIT_MS, NULL) == CB_OK;
+    int is_ours =
+        store->lock.fd >= 0 && cbi_lock_take(&store->lock, CBI_LOCK_CHECKPOINT, CBI_LOCK_EXCLUSIVE,
+                                             CLOSE_WAIT_MS, NULL) == CB_OK;
     if (is_ours) {
         sqlite3_busy_timeout(store->db, 0);
         (void)sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
     /* SQLite removes an empty log only if it may checkpoint at close, which it does only when no
-     * other connection is left: then there is nothing to copy and nobody to race with. A reader
-     * leaves a log with content to the next writer. */
-    if (is_ours || (store->mode == CB_STORE_READ &&
-                    cbi_store_log_is_empty(sqlite3_db_filename(store->db, "main"))))
+     * other connection is left: then there is nothing to copy and nobody to race with. A store
+     * without the lock, which is one that reads, leaves a log with content to the next writer. */
+    if (is_ours ||
+        (store->lock.fd < 0 && cbi_store_log_is_empty(sqlite3_db_filename(store->db, "main"))))
         (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     sqlite3_close_v2(store->db);
     store->db = NULL;

@@ -96,6 +96,10 @@ extern const char *const cbi_store_schema_text;
  * there is no shared memory for a write-ahead log and only one process may write. */
 CB_MUST_USE cb_status cbi_store_open_as(cb_store **out, const char *path, cb_store_mode mode,
                                         int is_network, int wait_ms, cb_err *err);
+/* Within a transaction, and with the lock of the schema: runs steps[from] ... steps[to - 1], of
+ * which steps[v] brings version v to v + 1. CB_EBUSY if another store has the database open. */
+CB_MUST_USE cb_status cbi_store_migrate(cb_store *store, const char *const *steps, int64_t from,
+                                        int64_t to, cb_err *err);
 /* Settings of a connection; one for queries only is guarded too. */
 CB_MUST_USE cb_status cbi_store_configure(cb_store *store, sqlite3 *db, int is_query_only,
                                           cb_err *err);

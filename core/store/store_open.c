@@ -214,18 +214,19 @@ static cb_status create_schema(cb_store *store, cb_err *err) {
     return st == CB_OK ? cbi_store_exec(store, header, err) : st;
 }
 
-static cb_status migrate(cb_store *store, int64_t version, cb_err *err) {
+cb_status cbi_store_migrate(cb_store *store, const char *const *steps, int64_t from, int64_t to,
+                            cb_err *err) {
     char header[64];
     /* Whoever has it open works by the old schema: alone or not at all. */
     cb_status st = cbi_lock_take(&store->lock, CBI_LOCK_PRESENCE, CBI_LOCK_EXCLUSIVE, 0, NULL);
     if (st != CB_OK)
         return cb_fail(err, st,
-                       "%s: has a schema of version %d and must be brought to %d, but"
-                       " another process has it open",
-                       store->path, (int)version, (int)CBI_STORE_VERSION);
-    for (int64_t v = version; st == CB_OK && v < CBI_STORE_VERSION; v++)
-        st = cbi_store_exec(store, migrations[v], err);
-    snprintf(header, sizeof header, "PRAGMA user_version = %d", (int)CBI_STORE_VERSION);
+                       "%s: has a schema of version %d and must be brought to %d, but another"
+                       " process has it open",
+                       store->path, (int)from, (int)to);
+    for (int64_t v = from; st == CB_OK && v < to; v++)
+        st = cbi_store_exec(store, steps[v], err);
+    snprintf(header, sizeof header, "PRAGMA user_version = %d", (int)to);
     return st == CB_OK ? cbi_store_exec(store, header, err) : st;
 }
 
@@ -241,7 +242,8 @@ static cb_status ready_schema(cb_store *store, cb_err *err) {
         st = cb_fail(err, CB_ESTORE, "%s: expected a schema of version %d or older, got %ld",
                      store->path, (int)CBI_STORE_VERSION, (long)version);
     if (st == CB_OK && version < CBI_STORE_VERSION && (st = cbi_store_begin(store, err)) == CB_OK) {
-        st = version == 0 ? create_schema(store, err) : migrate(store, version, err);
+        st = version == 0 ? create_schema(store, err)
+                          : cbi_store_migrate(store, migrations, version, CBI_STORE_VERSION, err);
         st = cbi_store_end(store, st, err);
     }
     return st;

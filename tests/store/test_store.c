@@ -111,6 +111,40 @@ static void test_open_refuses_foreign(void **state) {
     cbi_free(data);
 }
 
+/* A header of ours before garbage: errors, not crashes. */
+static void test_open_damaged(void **state) {
+    enum { KEEP = 100 };
+    const fixture *f = *state;
+    char *data = NULL;
+    size_t length = 0;
+    cb_store *store = open_write(f->path);
+    fixture_study(store, "s", "a", 0, 50);
+    cb_store_close(store);
+    must(cbi_file_read(&data, &length, f->path, 1 << 24, err));
+    for (int round = 0; round < 3; round++) {
+        /* Garbage behind the header; behind the first page; cut in the middle. */
+        size_t from = round == 0 ? KEEP : 4096, rest = round < 2 ? length : length / 2;
+        int64_t id = 0;
+        cb_study_info info = {.name = "s"};
+        char *damaged = cbi_malloc(length);
+        assert_non_null(damaged);
+        memcpy(damaged, data, length);
+        if (round < 2)
+            memset(damaged + from, 0xa5, length - from);
+        must(cbi_file_write(f->path, damaged, rest, err));
+        cbi_free(damaged);
+        cb_err error = {0};
+        cb_status st = cb_store_open(&store, f->path, CB_STORE_WRITE, &error);
+        if (st == CB_OK)
+            st = cb_store_study_begin(store, &info, &id, &error);
+        assert_int_equal(st, CB_ESTORE);
+        assert_non_null(strstr(error.text, f->path));
+        cb_store_close(store);
+        expect_no_litter(f->path);
+    }
+    cbi_free(data);
+}
+
 static void test_open_no_file(void **state) {
     const fixture *f = *state;
     char path[128];
@@ -650,16 +684,27 @@ static void test_query_outlives_store(void **state) {
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_open_creates),         CASE(test_open_empty_file),
-        CASE(test_open_refuses_text),    CASE(test_open_refuses_foreign),
-        CASE(test_open_no_file),         CASE(test_open_read_only),
-        CASE(test_open_odd_names),       CASE(test_read_changes_nothing),
-        CASE(test_read_beside_writer),   CASE(test_study_again),
-        CASE(test_study_shares),         CASE(test_study_errors),
-        CASE(test_hostile_texts),        CASE(test_claim_order_and_once),
-        CASE(test_group_commit),         CASE(test_finish_twice),
-        CASE(test_finish_refuses),       CASE(test_requeue),
-        CASE(test_query_only_reads),     CASE(test_query_values),
+        CASE(test_open_creates),
+        CASE(test_open_empty_file),
+        CASE(test_open_refuses_text),
+        CASE(test_open_refuses_foreign),
+        CASE(test_open_damaged),
+        CASE(test_open_no_file),
+        CASE(test_open_read_only),
+        CASE(test_open_odd_names),
+        CASE(test_read_changes_nothing),
+        CASE(test_read_beside_writer),
+        CASE(test_study_again),
+        CASE(test_study_shares),
+        CASE(test_study_errors),
+        CASE(test_hostile_texts),
+        CASE(test_claim_order_and_once),
+        CASE(test_group_commit),
+        CASE(test_finish_twice),
+        CASE(test_finish_refuses),
+        CASE(test_requeue),
+        CASE(test_query_only_reads),
+        CASE(test_query_values),
         CASE(test_query_outlives_store),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);

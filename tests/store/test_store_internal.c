@@ -280,6 +280,49 @@ static void test_settings_of_connection(void **state) {
     cb_store_close(store);
 }
 
+/* ---- migrations ---- */
+
+static int64_t version_of(cb_store *store) {
+    int64_t version = -1;
+    must(cbi_store_integer(store, store->db, "PRAGMA user_version", &version, err));
+    return version;
+}
+
+static void test_migrate(void **state) {
+    static const char *const good[] = {NULL, "ALTER TABLE study ADD COLUMN note TEXT",
+                                       "UPDATE study SET note = 'migrated'"};
+    static const char *const bad[] = {NULL, "ALTER TABLE study ADD COLUMN lost TEXT",
+                                      "UPDATE no_such_table SET a = 1"};
+    const fixture *f = *state;
+    cb_err error = {0};
+    cb_store *store = open_as(f->path, 0, 20), *other = open_as(f->path, 0, 20);
+    fixture_study(store, "s", "a", 0, 1);
+    must(cbi_store_begin(store, err));
+    cb_status st = cbi_store_migrate(store, good, 1, 3, &error);
+    assert_int_equal(cbi_store_end(store, st, NULL), CB_EBUSY);
+    assert_non_null(strstr(error.text, "another process has it open"));
+    cb_store_close(other);
+
+    /* A step that fails undoes those before it. */
+    must(cbi_store_begin(store, err));
+    st = cbi_store_migrate(store, bad, 1, 3, NULL);
+    assert_int_equal(cbi_store_end(store, st, NULL), CB_ESTORE);
+    assert_int_equal(version_of(store), 1);
+    assert_int_equal(
+        ask(store, "SELECT count(*) FROM pragma_table_info('study') WHERE name = 'lost'"), 0);
+
+    must(cbi_store_begin(store, err));
+    st = cbi_store_migrate(store, good, 1, 3, NULL);
+    must(cbi_store_end(store, st, err));
+    assert_int_equal(version_of(store), 3);
+    assert_int_equal(ask(store, "SELECT count(*) FROM study WHERE note = 'migrated'"), 1);
+    cb_store_close(store);
+
+    /* It is now newer than this program knows. */
+    assert_int_equal(cb_store_open(&store, f->path, CB_STORE_WRITE, &error), CB_ESTORE);
+    assert_non_null(strstr(error.text, "newer"));
+}
+
 /* ---- a network file system ---- */
 
 static void test_network(void **state) {
@@ -318,6 +361,7 @@ int main(void) {
         CASE(test_checkpoint_waits_for_writers),
         CASE(test_settings_of_connection),
         CASE(test_network),
+        CASE(test_migrate),
     };
     return cmocka_run_group_tests_name("store_internal", tests, NULL, NULL);
 }

@@ -197,6 +197,27 @@ static void test_killed_while_writing(void **state) {
     expect_no_litter(f->path);
 }
 
+/* Killed while it creates a database: what is left is opened and made whole. */
+static void test_killed_while_creating(void **state) {
+    enum { ROUNDS = 12 };
+    const fixture *f = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        char path[128];
+        cb_store *store = NULL;
+        snprintf(path, sizeof path, "%s/%d.db", f->folder, round);
+        work w = {.path = path, .study_id = 1, .ready = -1, .go = -1};
+        pid_t pid = child_start(&w);
+        sleep_ms(1 + round / 2);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        must(cb_store_open(&store, path, CB_STORE_WRITE, err));
+        fixture_study(store, "s", "a", 0, 1);
+        assert_int_equal(ask(store, "SELECT count(*) FROM trial"), 1);
+        cb_store_close(store);
+        expect_no_litter(path);
+    }
+}
+
 /* Several processes that create the same new database at once. */
 static void test_created_together(void **state) {
     enum { CHILDREN = 6, ROUNDS = 4 };
@@ -225,9 +246,8 @@ static void test_created_together(void **state) {
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_four_processes),
-        CASE(test_killed_claims_taken_over),
-        CASE(test_killed_while_writing),
+        CASE(test_four_processes),       CASE(test_killed_claims_taken_over),
+        CASE(test_killed_while_writing), CASE(test_killed_while_creating),
         CASE(test_created_together),
     };
     return cmocka_run_group_tests_name("store_process", tests, NULL, NULL);
