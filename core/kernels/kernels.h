@@ -21,15 +21,25 @@ enum { CBI_LANES = 16 };
 /* d, a, b, c: strips of n floats; d may be any of a, b, c. */
 typedef void (*cbi_pointwise)(float *d, const float *a, const float *b, const float *c, size_t n);
 
-/* The operations of the language, in f32. One row of the language's table (cell/ops.h) has one
- * loop here; the order is that of enum cbi_op there is no tie to it: the engine asks by name. */
+/*
+ * The operations of the language, in f32: each row of the language's table (cell/ops.h) has one
+ * loop here, found by name; their order means nothing. Beside them, for patterns that the engine
+ * recognises (a is the incoming gradient, b the value of the function):
+ *
+ *   fma        a*b + c                 d_sigmoid   a * (b*(1 - b))
+ *   fnma       c - a*b                 d_tanh      a * (1 - b*b)
+ *   one_minus  1 - a
+ *
+ * Operands that an operation does not have are not read and may be NULL. The accuracy of each
+ * stands at the head of pointwise.inc.c.
+ */
 typedef struct cbi_pointwise_row {
     const char *name; /* "add", "mul", "sigmoid", "tanh", ...: as in cell/ops.c */
     cbi_pointwise run;
 } cbi_pointwise_row;
 
 typedef struct cbi_kernels {
-    const char *name; /* "portable", "avx2", "avx512" */
+    const char *name;                   /* "portable", "avx2", "avx512" */
     const cbi_pointwise_row *pointwise; /* ended by a NULL name */
 
     /* Panels: a matrix B [k][n] packed for product(): panels of `panel` columns, each [k][panel],
@@ -41,13 +51,14 @@ typedef struct cbi_kernels {
      *   a     row i at a + i*lda
      *   b     packed panels, (n rounded up to panel) / panel of them
      *   init  NULL: C0 = 0; else row i of C0 at init + i*ldi (ldi = 0: the same row for all; init
-     *         may be c itself with ldi = ldc)
+     *         may be c itself with ldi = ldc); read up to n rounded up to CBI_LANES
      *   c     row i at c + i*ldc; ldc >= n rounded up to CBI_LANES: lanes up to there are written
      */
     void (*product)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                     const float *init, size_t ldi, float *c, size_t ldc);
 
-    /* d[i*ldd] = sum over j < n of a[i*lda + j], i < rows. The order depends on n alone. */
+    /* d[i*ldd] = sum over j < n of a[i*lda + j], i < rows. The order depends on n alone; padding
+     * is not read. */
     void (*row_sum)(size_t rows, size_t n, const float *a, size_t lda, float *d, size_t ldd);
 } cbi_kernels;
 
@@ -72,6 +83,8 @@ void cbi_gemm(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t c
 
 const char *cbi_blis_version(void); /* "0.9.0, kernel haswell" */
 
+/* Denormals of the calling thread count as zero and are never produced (x86-64; elsewhere nothing
+ * changes), until restored with what flush returned. */
 unsigned cbi_denormals_flush(void);
 void cbi_denormals_restore(unsigned saved);
 

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "kernels/kernels.h"
 #include "numeric/guard.h"
 
@@ -271,6 +272,51 @@ static void test_gemm_bits(void **state) {
     }
 }
 
+/* What each set computed when these digests were taken: SHA-256 over every pointwise operation on
+ * fixed arguments (NaN in one form), a product and row sums. Where results change on
+ * purpose, CB_NUMERICS (cellbench/train.h) is raised and the digests are taken again; where only an
+ * operation is added, just the latter. */
+static const struct {
+    const char *name, *digest;
+} golden[] = {
+    {"portable", "85bf9a93b300e3d1e3218aae1578f9a84b80dab0b02cf59fd61c2eee3ed62fa5"},
+    {"avx2", "bef639e425a64830a8c2fcc774070be4535f71232cd5d3e135990f2a0eff0528"},
+    {"avx512", "6fc214f2b22362beb361d1aa5cf3921b160cee9ac66fbe8a4495ac64af3b55d3"},
+};
+
+static void test_golden_bits(void **state) {
+    (void)state;
+    enum { N = 256, M = 8, K = 20, WIDE = 144, MOST = 40 };
+    static float x[3][N], b[K * WIDE], out[MOST * N + M * WIDE + M];
+    seed = 1;
+    for (int i = 0; i < 3; i++)
+        fill(x[i], N, 0);
+    for (int i = 0; i < N; i++)
+        x[0][i] *= (float)(1 + i % 9 * 11); /* at most 89: sines stay with our own code */
+    fill(b, K * WIDE, 0);
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
+        float *d = out, *panels = pack(*set, K, WIDE - 3, (matrix){b, WIDE, 1});
+        char digest[CBI_SHA256_HEX];
+        for (const cbi_pointwise_row *row = (*set)->pointwise; row->name; row++, d += N) {
+            assert_true(d < out + MOST * N);
+            row->run(d, x[0], x[1], x[2], N);
+        }
+        for (float *p = out; p < d; p++)
+            if (isnan(*p))
+                *p = 12345;
+        (*set)->product(M, WIDE - 3, K, x[1], K, panels, x[2], 0, d, WIDE);
+        (*set)->row_sum(M, WIDE - 3, d, WIDE, d + M * WIDE, 1);
+        for (size_t i = 0; i < M; i++) /* padding is no result */
+            for (size_t j = WIDE - 3; j < WIDE; j++)
+                d[i * WIDE + j] = 0;
+        free(panels);
+        cbi_sha256_hex(out, (size_t)(d + M * WIDE + M - out) * sizeof *out, digest);
+        for (size_t i = 0; i < sizeof golden / sizeof *golden; i++)
+            if (strcmp(golden[i].name, (*set)->name) == 0)
+                assert_string_equal(digest, golden[i].digest);
+    }
+}
+
 static void test_denormals(void **state) {
     (void)state;
     volatile float tiny = FLT_MIN, half = 0.5F;
@@ -323,10 +369,11 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),    cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_product),   cmocka_unit_test(test_product_bits),
-        cmocka_unit_test(test_row_sum),   cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_gemm_bits), cmocka_unit_test(test_denormals),
+        cmocka_unit_test(test_choice),      cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_product),     cmocka_unit_test(test_product_bits),
+        cmocka_unit_test(test_row_sum),     cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_gemm_bits),   cmocka_unit_test(test_denormals),
+        cmocka_unit_test(test_golden_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
