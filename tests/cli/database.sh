@@ -8,7 +8,7 @@ local cb = require "cellbench"
 return cb.study {
   name  = "tiny",
   task  = cb.task.adding { length = 8, train = 20, valid = 10, test = 10 },
-  cells = { "rnn", "gru", cb.cell { name = "mine", text = "state h\nh' = tanh(W x + R h + b)" } },
+  cells = { "rnn", "gru", cb.cell { name = "mine", text = "state h\nh' = relu(W x + R h + b)" } },
   space = { hidden = cb.choice { 3, 4 } },
   train = { epochs = 2, batch = 10 },
 }
@@ -86,7 +86,7 @@ if command -v sqlite3 > /dev/null; then
     if grep -q "$(printf '\033')" out; then fault "an escape sequence reached the terminal raw"; fi
     says out '\\x1b\[2J\\n"b,\\u202e'
     expect 0 table results/tiny.db --json
-    says out 'a\\u001b\[2J\\n\\"b,\\u202e'
+    says out 'a\\u001b\[2J\\u000a\\"b,\\u202e'
     expect 0 table results/tiny.db --csv
     says out '""b,'
 fi
