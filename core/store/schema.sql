@@ -54,8 +54,8 @@ CREATE TABLE trial (
     param_count INTEGER NOT NULL, -- learned numbers, readout included
     state TEXT NOT NULL
         CHECK (state IN ('pending', 'running', 'done', 'diverged', 'failed')), -- where it stands
-    result_attempt_id INTEGER REFERENCES attempt (attempt_id)
-        CHECK ((result_attempt_id IS NULL) = (state IN ('pending', 'running'))), -- whose numbers count
+    result_attempt_id INTEGER REFERENCES attempt (attempt_id) -- attempt whose numbers count
+        CHECK ((result_attempt_id IS NULL) = (state IN ('pending', 'running'))),
     attempt_count INTEGER NOT NULL DEFAULT 0, -- attempts begun so far
     created_utc TEXT NOT NULL -- when it was first asked for
 ) STRICT;
@@ -221,7 +221,8 @@ WITH listed AS (
     LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id
     WHERE st.retired = 0
 ), total AS (
-    SELECT study_id, task_id, cell, max(metric) AS metric, sum(state = 'done') AS done, sum(state = 'diverged') AS diverged,
+    SELECT study_id, task_id, cell, max(metric) AS metric, sum(state = 'done') AS done,
+           sum(state = 'diverged') AS diverged,
            count(DISTINCT numerics || ' ' || instruction_set)
                FILTER (WHERE state IN ('done', 'diverged')) > 1 AS mixed
     FROM listed

@@ -127,7 +127,8 @@ CB_MUST_USE cb_status cbi_store_statement(cb_store *store, cbi_statement_id id, 
  * statement gives no rows. */
 CB_MUST_USE cb_status cbi_store_step(cb_store *store, sqlite3_stmt *statement, int *has_row,
                                      cb_err *err);
-void cbi_store_bind_text(sqlite3_stmt *statement, int index, const char *text); /* NULL: '' */
+const char *cbi_store_text(const char *text); /* "" for NULL */
+void cbi_store_bind_text(sqlite3_stmt *statement, int index, const char *text);
 void cbi_store_bind_number(sqlite3_stmt *statement, int index, double value); /* not finite: NULL */
 void cbi_store_bind_value(sqlite3_stmt *statement, int index, const cb_value *value);
 void cbi_store_finalize(cb_store *store); /* every prepared statement */

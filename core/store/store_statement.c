@@ -202,9 +202,13 @@ cb_status cbi_store_step(cb_store *store, sqlite3_stmt *statement, int *has_row,
     return st;
 }
 
+const char *cbi_store_text(const char *text) {
+    return text != NULL ? text : "";
+}
+
 /* Bound texts outlive the step in every caller: SQLite need not copy them. */
 void cbi_store_bind_text(sqlite3_stmt *statement, int index, const char *text) {
-    sqlite3_bind_text(statement, index, text != NULL ? text : "", -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, index, cbi_store_text(text), -1, SQLITE_STATIC);
 }
 
 void cbi_store_bind_number(sqlite3_stmt *statement, int index, double value) {

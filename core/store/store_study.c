@@ -106,13 +106,9 @@ static cb_status find_or_put(cb_store *store, cbi_statement_id find, cbi_stateme
     return st;
 }
 
-static const char *text_or_empty(const char *text) {
-    return text != NULL ? text : "";
-}
-
 static cb_status get_cell(cb_store *store, const cb_trial_info *trial, int64_t *id, cb_err *err) {
     char hash[CBI_SHA256_HEX];
-    const char *text = text_or_empty(trial->cell_text);
+    const char *text = cbi_store_text(trial->cell_text);
     cbi_sha256_hex(text, strlen(text), hash);
     const char *texts[] = {trial->cell, hash, text, trial->cell_source};
     return find_or_put(store, CBI_SQL_CELL_GET, CBI_SQL_CELL_PUT, texts, 2, 4, id, err);
@@ -120,7 +116,7 @@ static cb_status get_cell(cb_store *store, const cb_trial_info *trial, int64_t *
 
 static cb_status get_task(cb_store *store, const cb_trial_info *trial, int64_t *id, cb_err *err) {
     char hash[CBI_SHA256_HEX];
-    const char *identity = text_or_empty(trial->task_identity);
+    const char *identity = cbi_store_text(trial->task_identity);
     cbi_sha256_hex(identity, strlen(identity), hash);
     const char *texts[] = {trial->task, hash, trial->data_sha256, identity};
     return find_or_put(store, CBI_SQL_TASK_GET, CBI_SQL_TASK_PUT, texts, 3, 4, id, err);

@@ -37,10 +37,6 @@ static int64_t now_ns(void) {
 
 /* ---- queueing ---- */
 
-static const char *text_or_empty(const char *text) {
-    return text != NULL ? text : "";
-}
-
 /* What the schema would refuse is refused here, where the caller can still be told: in the queue it
  * would make every commit fail. */
 static cb_status check_result(const cb_attempt_result *result, const cb_epoch_record *epochs,
@@ -48,7 +44,7 @@ static cb_status check_result(const cb_attempt_result *result, const cb_epoch_re
     if ((size_t)result->end >= sizeof ends / sizeof ends[0])
         return cb_fail(err, CB_EARG, "finish: expected an end of 0 to 3, got %d", (int)result->end);
     for (size_t i = 0; i < n; i++) {
-        const char *split = text_or_empty(epochs[i].split);
+        const char *split = cbi_store_text(epochs[i].split);
         if (strcmp(split, "train") != 0 && strcmp(split, "valid") != 0 &&
             strcmp(split, "test") != 0)
             return cb_fail(err, CB_EARG,
@@ -62,7 +58,7 @@ static cb_status check_result(const cb_attempt_result *result, const cb_epoch_re
 }
 
 static cb_status add_text_size(size_t *total, const char *text, cb_err *err) {
-    cb_status st = cb_size_add(*total, strlen(text_or_empty(text)) + 1, total);
+    cb_status st = cb_size_add(*total, strlen(cbi_store_text(text)) + 1, total);
     return st == CB_OK ? CB_OK : cb_fail(err, st, "finish: size of its texts");
 }
 
@@ -83,7 +79,7 @@ static cb_status entry_size(const cb_attempt_result *result, const cb_epoch_reco
 }
 
 static void copy_text(const char **text, char **to) {
-    const char *from = text_or_empty(*text);
+    const char *from = cbi_store_text(*text);
     size_t n = strlen(from) + 1;
     memcpy(*to, from, n);
     *text = *to;

@@ -67,6 +67,14 @@ static inline int file_exists(const char *path, const char *suffix) {
     return stat(name, &info) == 0;
 }
 
+/* Nothing of SQLite or of the locks is left beside the database. */
+static inline void expect_no_litter(const char *path) {
+    assert_false(file_exists(path, "-wal"));
+    assert_false(file_exists(path, "-shm"));
+    assert_false(file_exists(path, "-journal"));
+    assert_false(file_exists(path, ".lock"));
+}
+
 /* ---- a study ---- */
 
 enum { FIXTURE_CELLS = 2, FIXTURE_SEEDS = 3 };

@@ -23,13 +23,6 @@ static cb_store *open_read(const char *path) {
     return store;
 }
 
-static void expect_no_litter(const char *path) {
-    assert_false(file_exists(path, "-wal"));
-    assert_false(file_exists(path, "-shm"));
-    assert_false(file_exists(path, "-journal"));
-    assert_false(file_exists(path, ".lock"));
-}
-
 /* Opening fails with that status and those words, the file stays byte for byte, and nothing is put
  * beside it. */
 static void expect_refused(const char *path, cb_store_mode mode, cb_status status,

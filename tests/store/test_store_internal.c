@@ -99,8 +99,7 @@ static void expect_whole(const char *path) {
     assert_int_equal(ask(store, "SELECT (SELECT count(*) FROM epoch) - 10 * count(*) FROM trial"),
                      0);
     cb_store_close(store);
-    assert_false(file_exists(path, "-wal"));
-    assert_false(file_exists(path, ".lock"));
+    expect_no_litter(path);
 }
 
 static void test_memory_runs_out(void **state) {

@@ -79,12 +79,6 @@ static pid_t child_start(const work *w) {
     return pid;
 }
 
-static void expect_no_litter(const char *path) {
-    assert_false(file_exists(path, "-wal"));
-    assert_false(file_exists(path, "-shm"));
-    assert_false(file_exists(path, ".lock"));
-}
-
 static void test_four_processes(void **state) {
     enum { CHILDREN = 4, TRIALS = 240 };
     const fixture *f = *state;

@@ -50,7 +50,7 @@ typedef struct cb_study_info {
 } cb_study_info;
 
 /* Inserts the study or, if its name exists, replaces its script; begins a new edition of its list
- * of trials. */
+ * of trials. Then cb_store_study_add as often as needed, and cb_store_study_end. */
 CB_API CB_MUST_USE cb_status cb_store_study_begin(cb_store *store, const cb_study_info *info,
                                                   int64_t *study_id, cb_err *err);
 
@@ -176,7 +176,10 @@ CB_API CB_MUST_USE cb_status cb_store_finish(cb_store *store, const cb_claim *cl
                                              const cb_attempt_result *result,
                                              const cb_epoch_record *epochs, size_t epoch_count,
                                              cb_err *err);
-/* Commits the queue if its oldest entry is 50 ms old, or at once if force. */
+/* Commits the queue if its oldest entry is 50 ms old, or at once if force. If the commit fails the
+ * queue stays as it is, to be tried again. An entry whose attempt is no longer open in this run
+ * (taken over, or ended otherwise) is dropped: the others are written, and CB_EBUSY says so, with
+ * nothing left in the queue. The same end given twice is written once and is no error. */
 CB_API CB_MUST_USE cb_status cb_store_commit(cb_store *store, int force, cb_err *err);
 /* Milliseconds until cb_store_commit should be called; -1 if nothing is queued. */
 CB_API int cb_store_commit_due_ms(const cb_store *store);
@@ -185,8 +188,9 @@ CB_API int cb_store_commit_due_ms(const cb_store *store);
 
 typedef struct cb_query cb_query;
 
-/* Prepares one read-only statement (a statement that would write is CB_EARG) and binds n values to
- * ?1 ... ?n. */
+/* Prepares one read-only statement (a statement that would write, several statements, and wrong SQL
+ * are CB_EARG) and binds n values to ?1 ... ?n, of which it must have exactly n. Close queries
+ * before their store: one that is left open keeps the files of the database open. */
 CB_API CB_MUST_USE cb_status cb_query_open(cb_query **out, cb_store *store, const char *sql,
                                            const cb_value *values, size_t n, cb_err *err);
 CB_API CB_MUST_USE cb_status cb_query_next(cb_query *query, int *has_row, cb_err *err);
