@@ -36,7 +36,9 @@ static int64_t finished(const cb_study_counts *counts) {
 
 static const char *left_text(char *buffer, const cb_progress *now) {
     char duration[32];
-    if (finished(&now->counts) >= now->counts.total)
+    if (finished(&now->counts) >= now->counts.total && now->here_done == 0)
+        snprintf(buffer, 64, "nothing left to do");
+    else if (finished(&now->counts) >= now->counts.total)
         snprintf(buffer, 64, "took %s", cbi_cli_duration(duration, now->elapsed_seconds));
     else if (isfinite(now->left_seconds))
         snprintf(buffer, 64, "%s left", cbi_cli_duration(duration, now->left_seconds));

@@ -90,23 +90,34 @@ void cbi_cli_table_fini(cbi_cli_table *table) {
 
 /* ---- text ---- */
 
+/* Digits behind the point that five digits of a number need. */
+static int needed_decimals(double value) {
+    char text[64];
+    snprintf(text, sizeof text, "%.5g", value);
+    const char *point = strchr(text, '.');
+    return point != NULL && strchr(text, 'e') == NULL ? (int)strlen(point + 1) : 0;
+}
+
 /* How the numbers of one column are written: with a fixed number of decimals where all are of
- * similar size, so that their points stand below each other. */
+ * similar size, so that their points stand below each other, and no more than they need. */
 static int column_decimals(const cbi_cli_table *table, size_t column) {
-    double largest = 0.0, smallest = INFINITY;
+    double largest = 0.0, smallest = (double)INFINITY;
+    int needed = 0;
     for (size_t i = column; i < table->count; i += table->columns) {
-        double value = fabs(table->cells[i].real);
-        if (table->cells[i].type != CB_VALUE_REAL || value <= 0.0)
+        if (table->cells[i].type != CB_VALUE_REAL || table->cells[i].real == 0.0)
             continue;
+        const double value = fabs(table->cells[i].real);
+        const int own = needed_decimals(value);
         largest = fmax(largest, value);
         smallest = fmin(smallest, value);
+        needed = own > needed ? own : needed;
     }
     if (largest <= 0.0)
         return 0;
     if (largest >= 1e7 || smallest < 1e-4 || smallest < 1e-3 * largest)
         return -1;
-    int decimals = 4 - (int)floor(log10(largest));
-    return decimals < 0 ? 0 : decimals;
+    const int most = 4 - (int)floor(log10(largest));
+    return most < 0 ? 0 : most < needed ? most : needed;
 }
 
 /* The text of a cell; caller: cbi_free. */

@@ -46,6 +46,8 @@ says out 'rnn' 'gru' 'mine' 'tiny.db'
 mkdir results
 expect 0 run tiny.lua --jobs 2
 says out 'results/tiny.db'
+expect 0 run tiny.lua --jobs 2
+says err '6 of 6 trials (100 %), nothing left to do'
 expect 0 run tiny.lua --jobs 1 --quiet
 same "quiet: stdout" "$(cat out)" ''
 same "quiet: stderr" "$(cat err)" ''
