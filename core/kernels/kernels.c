@@ -72,22 +72,29 @@ size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t n) {
     return (n + kernels->panel - 1) / kernels->panel * kernels->panel * k;
 }
 
-/* In tiles of 16 rows, so that a matrix read across its rows (rs = 1) is read a cache line at a
- * time. */
+/* Rows that lie together are copied whole; others in tiles of 16, so that a matrix read across its
+ * rows (rs = 1) is read a cache line at a time. */
+static void pack_tile(size_t rows, size_t columns, size_t panel, const float *b, size_t rs,
+                      size_t cs, float *out) {
+    if (cs == 1) {
+        for (size_t l = 0; l < rows; l++)
+            memcpy(out + l * panel, b + l * rs, columns * sizeof *out);
+    } else {
+        for (size_t j = 0; j < columns; j++)
+            for (size_t l = 0; l < rows; l++)
+                out[l * panel + j] = b[l * rs + j * cs];
+    }
+    for (size_t l = 0; l < rows && columns < panel; l++)
+        memset(out + l * panel + columns, 0, (panel - columns) * sizeof *out);
+}
+
 void cbi_panels_pack(const cbi_kernels *kernels, size_t k, size_t n, const float *b, size_t rs,
                      size_t cs, float *out) {
-    const size_t panel = kernels->panel, tile = CBI_LANES;
-    for (size_t p = 0; p < n; p += panel, out += k * panel) {
-        const size_t columns = n - p < panel ? n - p : panel;
-        for (size_t top = 0; top < k; top += tile) {
-            const size_t bottom = k - top < tile ? k : top + tile;
-            for (size_t j = 0; j < columns; j++)
-                for (size_t l = top; l < bottom; l++)
-                    out[l * panel + j] = b[l * rs + (p + j) * cs];
-            for (size_t l = top; l < bottom && columns < panel; l++)
-                memset(out + l * panel + columns, 0, (panel - columns) * sizeof *out);
-        }
-    }
+    const size_t panel = kernels->panel, tile = 16;
+    for (size_t p = 0; p < n; p += panel, out += k * panel)
+        for (size_t top = 0; top < k; top += tile)
+            pack_tile(k - top < tile ? k - top : tile, n - p < panel ? n - p : panel, panel,
+                      b + top * rs + p * cs, rs, cs, out + top * panel);
 }
 
 /* Flush to zero (bit 15) and denormals are zero (bit 6) of MXCSR. Other CPUs keep denormals. */
