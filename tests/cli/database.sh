@@ -81,6 +81,21 @@ for what in cells 'cells lstm' task 'task adding' 'check rnn'; do
     says out "$(printf '\r')\$"
 done
 
+# ---- damaged, and newer than this program ----
+size=$(wc -c < results/tiny.db)
+head -c $((size / 2)) results/tiny.db > half.db
+expect 1 table half.db
+says err '^cellbench: .*half.db'
+if command -v sqlite3 > /dev/null; then
+    cp results/tiny.db newer.db
+    sqlite3 newer.db 'pragma journal_mode = delete; pragma user_version = 1000000' > /dev/null
+    cp newer.db before
+    expect 1 table newer.db
+    says err '^cellbench: .*newer.db' '1000000'
+    expect 1 run tiny.lua --db newer.db
+    cmp -s newer.db before || fault "a database of a newer version was changed"
+fi
+
 # ---- names that would play with the terminal ----
 if command -v sqlite3 > /dev/null; then
     sqlite3 results/tiny.db "update study set name = 'a' || char(27) || '[2J' || char(10) || '\"b,' || char(8238)"

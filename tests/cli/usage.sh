@@ -81,6 +81,9 @@ expect 1 run nowhere.lua
 says err '^cellbench: .*nowhere.lua'
 [ -e nowhere.db ] && fault "a run without a study left a database"
 
+expect 1 worker
+says err '^cellbench: '
+
 # ---- a stream that cannot be written ----
 if [ -c /dev/full ]; then
     count=$((count + 1))
