@@ -64,10 +64,13 @@ static const char *const statements[CBI_SQL_COUNT] = {
         " 'diverged') AND trial_id IN (SELECT trial_id FROM study_trial WHERE study_id = ?1 AND"
         " retired = 0) AND (SELECT a.numerics <> ?2 OR a.instruction_set <> ?3 FROM attempt AS a"
         " WHERE a.attempt_id = trial.result_attempt_id)",
+    /* A setting "hidden" that says what the fixed column says needs no second column. */
     [CBI_SQL_VIEW_SETTINGS] =
         "SELECT s.name, sum(s.type = 'integer'), sum(s.type = 'real'), sum(s.type = 'text')"
         " FROM setting AS s JOIN study_trial AS st ON st.study_id = s.study_id AND st.trial_id ="
-        " s.trial_id WHERE s.study_id = ?1 AND st.retired = 0 GROUP BY s.name ORDER BY s.name",
+        " s.trial_id JOIN trial AS t ON t.trial_id = s.trial_id WHERE s.study_id = ?1 AND"
+        " st.retired = 0 AND NOT (s.name = 'hidden' AND s.integer IS t.hidden)"
+        " GROUP BY s.name ORDER BY s.name",
     [CBI_SQL_VIEW_GET] = "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?1",
     [CBI_SQL_MACHINE_GET] =
         "SELECT machine_id FROM machine WHERE host = ?1 AND cpu = ?2 AND instruction_set = ?3"

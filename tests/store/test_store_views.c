@@ -222,16 +222,20 @@ static void test_study_view(void **state) {
     fixture_run_begin(store);
     finish_outcomes(store, id, by_hand, BY_HAND);
     expect_row(store,
-               "SELECT trial, cell, config, seed, state, optimiser, rate, setting_hidden, hidden,"
+               "SELECT trial, cell, config, seed, state, optimiser, rate, hidden,"
                " valid, test, epochs, wall_seconds, attempts, instruction_set FROM study_1",
-               6, "7|gru|1|1|done|adam|0.002|17|17|2.8|2.9|10|2|1|avx2");
+               6, "7|gru|1|1|done|adam|0.002|17|2.8|2.9|10|2|1|avx2");
     expect_row(store, "SELECT trial, state, valid, error_text FROM study_1 WHERE state = 'failed'",
                0, "9|failed|0.1|it broke");
     expect_row(store, "SELECT count(*), sum(state = 'pending') FROM study_1", 0, "12|2");
     /* Settings are columns of their own type: a comparison with a text converts it. */
-    expect_row(store, "SELECT count(*) FROM study_1 WHERE setting_hidden = '17'", 0, "6");
-    expect_row(store, "SELECT typeof(rate), typeof(setting_hidden), typeof(optimiser) FROM study_1",
-               0, "real|integer|text");
+    expect_row(store, "SELECT count(*) FROM study_1 WHERE rate = '0.002'", 0, "6");
+    expect_row(store, "SELECT typeof(rate), typeof(hidden), typeof(optimiser) FROM study_1", 0,
+               "real|integer|text");
+    /* The setting "hidden" says what the fixed column of that name says: one column for both. */
+    assert_int_equal(
+        ask(store, "SELECT count(*) FROM pragma_table_info('study_1') WHERE name LIKE '%hidden'"),
+        1);
     cb_store_close(store);
 }
 
@@ -244,12 +248,13 @@ static void test_study_view_names(void **state) {
     cb_study_info info = {.name = "s"};
     fixture_trial t[3];
     cb_trial_info infos[3];
-    cb_trial_setting settings[3][6] = {{{.name = "select"},
+    cb_trial_setting settings[3][7] = {{{.name = "select"},
                                         {.name = "seed"},
                                         {.name = "setting_seed"},
                                         {.name = "mixed"},
                                         {.name = "number"},
-                                        {.name = "a"}}};
+                                        {.name = "a"},
+                                        {.name = "hidden"}}};
     memcpy(settings[1], settings[0], sizeof settings[0]);
     memcpy(settings[2], settings[0], sizeof settings[0]);
     for (int i = 0; i < 3; i++) {
@@ -258,23 +263,24 @@ static void test_study_view_names(void **state) {
             settings[i][k].value = (cb_value){.type = CB_VALUE_INT, .integer = 10 * k + i};
         settings[i][4].value =
             (cb_value){.type = CB_VALUE_REAL, .real = i == 2 ? (double)NAN : 0.5 + i};
+        settings[i][6].value = (cb_value){.type = CB_VALUE_INT, .integer = 15 + i}; /* is 16 */
         infos[i] = t[i].info;
         infos[i].settings = settings[i];
-        infos[i].setting_count = 6;
+        infos[i].setting_count = 7;
     }
     settings[0][3].value = (cb_value){.type = CB_VALUE_TEXT, .text = "word", .length = 4};
     settings[1][3].value = (cb_value){.type = CB_VALUE_INT, .integer = 3};
     settings[1][4].value = (cb_value){.type = CB_VALUE_INT, .integer = 4};
-    infos[2].setting_count = 5;
+    settings[2][5].name = "b";
     must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
     must(cb_store_study_begin(store, &info, &id, err));
     must(cb_store_study_add(store, id, infos, 3, err));
     must(cb_store_study_end(store, id, err));
     static const char sql[] = "SELECT \"select\", seed, setting_seed, setting_setting_seed, mixed,"
-                              " number, a FROM study_1";
-    expect_row(store, sql, 0, "0|1|10|20|word|0.5|");
-    expect_row(store, sql, 1, "1|1|11|21|3|4|");
-    expect_row(store, sql, 2, "2|2|12|22|||");
+                              " number, a, setting_hidden, hidden FROM study_1";
+    expect_row(store, sql, 0, "0|1|10|20|word|0.5||15|16");
+    expect_row(store, sql, 1, "1|1|11|21|3|4||16|16");
+    expect_row(store, sql, 2, "2|2|12|22||||17|16");
     expect_row(store, "SELECT typeof(number) FROM study_1", 1, "real");
 
     /* Another edition with fewer settings: what is not given any more is gone. */
