@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: MIT */
+/* Planes, packed weights and compiled programs of one layer. */
+#include "engine/layer.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+size_t cbi_padded(size_t dim) {
+    return (dim + CBI_LANES - 1) / CBI_LANES * CBI_LANES;
+}
+
+static cb_status no_memory(cb_err *err) {
+    return cb_fail(err, CB_ENOMEM, "engine: out of memory");
+}
+
+/* ---- where values live ---- */
+
+static cbi_plane *leaf_plane(cbi_layer *y, int phase, const cbi_node *n, cbi_row_base *base) {
+    *base = CBI_ROW_FRAME;
+    switch (n->kind) {
+    case CBI_INPUT:
+        return &y->x;
+    case CBI_STATE:
+        *base = phase == CBI_LOOP ? CBI_ROW_OLD : CBI_ROW_ZERO;
+        return phase == CBI_LOOP ? &y->begin[n->index] : &y->old[n->index];
+    case CBI_LOWER: {
+        cbi_row_base unused;
+        cbi_ref ref = y->below->cell->exports[n->index].ref;
+        cbi_plane *plane = cbi_layer_plane(y->below, 0, CBI_LOOP,
+                                           y->below->cell->forward.map[ref], &unused);
+        return plane;
+    }
+    case CBI_D_OUTPUT:
+        return &y->dy;
+    case CBI_D_STATE:
+        *base = CBI_ROW_ZERO;
+        return &y->carry_in[n->index];
+    case CBI_D_UPPER: {
+        cbi_row_base unused;
+        cbi_ref ref = y->above->cell->d_lower[n->index];
+        if (ref == CBI_NONE)
+            return NULL;
+        return cbi_layer_plane(y->above, 1, CBI_LOOP, y->above->cell->backward.map[ref], &unused);
+    }
+    default:
+        return NULL;
+    }
+}
+
+cbi_plane *cbi_layer_plane(cbi_layer *y, int backward, int phase, cbi_ref node,
+                           cbi_row_base *base) {
+    const cb_cell *cell = y->cell;
+    const cbi_pass *pass = backward ? &cell->backward : &cell->forward;
+    const cbi_pass_node *n = &pass->node[node];
+    if (n->home == CBI_HOME_LEAF) {
+        if (n->n.kind == CBI_KEPT)
+            return cbi_layer_plane(y, 0, phase, n->n.index, base);
+        return leaf_plane(y, phase, &n->n, base);
+    }
+    *base = n->home == CBI_HOME_SEQUENCE ? CBI_ROW_FRAME
+            : n->home == CBI_HOME_BLOCK  ? CBI_ROW_BLOCK
+                                         : CBI_ROW_ZERO;
+    for (size_t s = 0; s < cell->state_count; s++) {
+        if (!backward && node == cell->forward.map[cell->states[s].next])
+            return &y->state[s];
+        if (backward && cell->d_state[s] != CBI_NONE && node == pass->map[cell->d_state[s]])
+            return &y->carry_out[s];
+    }
+    return backward ? &y->backward[n->storage] : &y->forward[n->storage];
+}
+
+/* ---- compiling programs ---- */
+
+typedef struct compiler {
+    cbi_layer *y;
+    const cbi_kernels *kernels;
+    int backward, phase;
+    const cbi_pass *pass;
+    cbi_program *program;
+    uint32_t *slot_of;  /* [pass nodes] + 1; 0: none yet */
+    uint32_t *wide_of;  /* [pass nodes] + 1: slot of the value spread over a row */
+    size_t *last_use;   /* [pass nodes] instruction that reads it last, + 1 */
+    uint32_t *free_strip; /* scratch strips not in use */
+    size_t free_count, strips;
+    int failed;
+} compiler;
+
+static cbi_pointwise find_kernel(const cbi_kernels *k, const char *name) {
+    for (const cbi_pointwise_row *row = k->pointwise; row->name; row++)
+        if (strcmp(row->name, name) == 0)
+            return row->run;
+    return NULL;
+}
+
+static uint32_t add_slot(compiler *c, cbi_slot slot) {
+    cbi_program *p = c->program;
+    if (cbi_grow((void **)&p->slot, &p->slot_capacity, p->slots + 1, sizeof *p->slot) != CB_OK) {
+        c->failed = 1;
+        return 0;
+    }
+    p->slot[p->slots] = slot;
+    return (uint32_t)p->slots++;
+}
+
+static void add_step(compiler *c, cbi_step step) {
+    cbi_program *p = c->program;
+    if (cbi_grow((void **)&p->step, &p->step_capacity, p->steps + 1, sizeof *p->step) != CB_OK)
+        c->failed = 1;
+    else
+        p->step[p->steps++] = step;
+}
+
+/* A strip of one number. */
+static float *number_strip(compiler *c, double value) {
+    cbi_layer *y = c->y;
+    for (size_t i = 0; i < y->numbers; i++)
+        if (memcmp(&y->number_value[i], &value, sizeof value) == 0)
+            return y->number[i];
+    size_t capacity = y->number_capacity;
+    if (cbi_grow((void **)&y->number, &capacity, y->numbers + 1, sizeof *y->number) != CB_OK ||
+        cbi_grow((void **)&y->number_value, &y->number_capacity, y->numbers + 1,
+                 sizeof *y->number_value) != CB_OK) {
+        c->failed = 1;
+        return NULL;
+    }
+    float *strip = cbi_aligned_calloc(y->strip_floats, sizeof *strip);
+    if (strip == NULL) {
+        c->failed = 1;
+        return NULL;
+    }
+    for (size_t i = 0; i < y->strip_floats; i++)
+        strip[i] = (float)value;
+    y->number[y->numbers] = strip;
+    y->number_value[y->numbers++] = value;
+    return strip;
+}
+
+/* Scratch strips are numbered while compiling; their addresses come when all are counted: fixed
+ * holds the number. */
+static uint32_t scratch_slot(compiler *c, size_t ld) {
+    uint32_t strip = c->free_count ? c->free_strip[--c->free_count] : (uint32_t)c->strips++;
+    uint32_t slot = add_slot(c, (cbi_slot){NULL, NULL, ld, CBI_ROW_ZERO, 0});
+    if (!c->failed)
+        c->program->slot[slot].fixed = (float *)(uintptr_t)(strip + 1);
+    return slot;
+}
+
+static void release_scratch(compiler *c, uint32_t slot) {
+    cbi_slot *s = &c->program->slot[slot];
+    if (s->plane == NULL && !s->columns && (uintptr_t)s->fixed <= c->strips)
+        c->free_strip[c->free_count++] = (uint32_t)((uintptr_t)s->fixed - 1);
+}
+
+static uint32_t value_slot(compiler *c, cbi_ref ref) {
+    const cbi_pass_node *n = &c->pass->node[ref];
+    cbi_slot slot = {NULL, NULL, cbi_padded(n->n.dim), CBI_ROW_ZERO, 0};
+    if (c->slot_of[ref])
+        return c->slot_of[ref] - 1;
+    if (n->home == CBI_HOME_LEAF && n->n.kind == CBI_NUMBER) {
+        slot.fixed = number_strip(c, n->n.number);
+    } else if (n->home == CBI_HOME_LEAF && n->n.kind == CBI_VECTOR) {
+        slot.fixed = c->y->vector[n->n.index];
+        slot.columns = c->y->cell->params[n->n.index].rows > 1;
+    } else if (n->home == CBI_HOME_STRIP) {
+        uint32_t made = scratch_slot(c, slot.ld);
+        c->slot_of[ref] = made + 1;
+        return made;
+    } else {
+        cbi_plane *plane = cbi_layer_plane(c->y, c->backward, c->phase, ref, &slot.base);
+        if (plane == NULL) /* a gradient that nobody sends */
+            slot.fixed = number_strip(c, 0);
+        else
+            slot.plane = &plane->data;
+        if (plane != NULL)
+            slot.ld = plane->ld ? plane->ld : slot.ld;
+    }
+    uint32_t made = add_slot(c, slot);
+    c->slot_of[ref] = made + 1;
+    return made;
+}
+
+/* A value of dimension 1, where an element-wise operation over `dim` reads it. Numbers and scalar
+ * parameters are strips of equal values already. */
+static uint32_t wide_slot(compiler *c, cbi_ref ref, size_t dim) {
+    const cbi_node *n = &c->pass->node[ref].n;
+    uint32_t narrow = value_slot(c, ref);
+    if (n->dim == dim || n->kind == CBI_NUMBER || n->kind == CBI_VECTOR || c->failed)
+        return narrow;
+    if (c->wide_of[ref] && c->program->slot[c->wide_of[ref] - 1].ld == cbi_padded(dim))
+        return c->wide_of[ref] - 1;
+    uint32_t wide = scratch_slot(c, cbi_padded(dim));
+    add_step(c, (cbi_step){CBI_BROADCAST, NULL, wide, narrow, narrow, narrow, dim, cbi_padded(dim),
+                           1, NULL});
+    c->wide_of[ref] = wide + 1;
+    return wide;
+}
+
+static void compile_instr(compiler *c, const cbi_instr *in) {
+    const cbi_pass_node *node = c->pass->node;
+    size_t dim = in->sink ? c->y->cell->params[c->y->cell->vector_sinks[in->dst].param].rows
+                          : node[in->dst].n.dim;
+    size_t arg_dim = in->src[0] != CBI_NONE ? node[in->src[0]].n.dim : dim;
+    uint32_t arg[3] = {0, 0, 0};
+    int pointwise = in->kind == CBI_POINTWISE;
+    for (int k = 0; k < 3 && in->src[k] != CBI_NONE; k++)
+        arg[k] = pointwise ? wide_slot(c, in->src[k], dim) : value_slot(c, in->src[k]);
+    uint32_t dst;
+    if (in->sink) {
+        dst = add_slot(c, (cbi_slot){NULL, c->y->sum[in->dst], cbi_padded(dim), CBI_ROW_ZERO, 1});
+        arg[in->sink == 1 ? 1 : 2] = dst;
+    } else {
+        dst = value_slot(c, in->dst);
+    }
+    for (int k = 0; k < 3; k++) /* unused arguments point somewhere readable */
+        if (k > 0 && arg[k] == 0 && (in->src[k] == CBI_NONE) && !(in->sink && k == in->sink))
+            arg[k] = arg[0];
+    if (in->src[0] == CBI_NONE)
+        arg[0] = arg[1] = arg[2] = dst;
+    cbi_step step = {in->kind, NULL,    dst,           arg[0], arg[1],
+                     arg[2],   dim,     cbi_padded(dim), arg_dim, NULL};
+    if (pointwise && (step.run = find_kernel(c->kernels, in->op)) == NULL)
+        c->failed = 2;
+    if (in->kind == CBI_CLOCK)
+        step.list = &c->y->cell->lists[node[in->dst].n.index];
+    add_step(c, step);
+}
+
+/* Strips are given back after the last instruction that reads them. */
+static void release_after(compiler *c, size_t i) {
+    for (size_t k = 0; k < c->pass->count; k++) {
+        if (c->last_use[k] != i + 1)
+            continue;
+        if (c->pass->node[k].home == CBI_HOME_STRIP && c->slot_of[k])
+            release_scratch(c, c->slot_of[k] - 1);
+        if (c->wide_of[k])
+            release_scratch(c, c->wide_of[k] - 1);
+        c->wide_of[k] = 0;
+    }
+}
+
+/* A program in which every operation is element-wise over one dimension can cut long rows. */
+static size_t chunk_of(const compiler *c) {
+    const cbi_program *p = c->program;
+    if (c->y->strip_rows > 1 || p->steps == 0 || p->step[0].ld <= CBI_STRIP)
+        return 0;
+    for (size_t i = 0; i < p->steps; i++)
+        if (p->step[i].kind != CBI_POINTWISE || p->step[i].ld != p->step[0].ld)
+            return 0;
+    return CBI_STRIP;
+}
+
+static cb_status compile_stage(compiler *c, const cbi_stage *stage, cb_err *err) {
+    size_t n = c->pass->count;
+    memset(c->slot_of, 0, n * sizeof *c->slot_of);
+    memset(c->wide_of, 0, n * sizeof *c->wide_of);
+    memset(c->last_use, 0, n * sizeof *c->last_use);
+    c->free_count = c->strips = 0;
+    for (size_t i = 0; i < stage->instrs; i++) {
+        const cbi_instr *in = &c->pass->instr[stage->first_instr + i];
+        for (int k = 0; k < 3 && in->src[k] != CBI_NONE; k++)
+            c->last_use[in->src[k]] = i + 1;
+        if (!in->sink && c->last_use[in->dst] == 0)
+            c->last_use[in->dst] = i + 1;
+    }
+    for (size_t i = 0; i < stage->instrs && !c->failed; i++) {
+        compile_instr(c, &c->pass->instr[stage->first_instr + i]);
+        if (!c->failed)
+            release_after(c, i);
+    }
+    c->program->strip_rows = c->y->strip_rows;
+    c->program->chunk = chunk_of(c);
+    c->program->at = cbi_calloc(c->program->slots + 1, sizeof *c->program->at);
+    if (c->failed == 2)
+        return cb_fail(err, CB_EINTERNAL, "engine: an operation has no kernel");
+    if (c->failed || c->program->at == NULL)
+        return no_memory(err);
+    if (c->strips > c->y->scratch_strips)
+        c->y->scratch_strips = c->strips;
+    return CB_OK;
+}
+
+static cb_status compile_pass(cbi_layer *y, int backward, const cbi_kernels *kernels, cb_err *err) {
+    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
+    compiler c = {.y = y, .kernels = kernels, .backward = backward, .pass = pass};
+    cb_status st = CB_OK;
+    size_t n = pass->count + 1;
+    c.slot_of = cbi_calloc(n, sizeof *c.slot_of);
+    c.wide_of = cbi_calloc(n, sizeof *c.wide_of);
+    c.last_use = cbi_calloc(n, sizeof *c.last_use);
+    c.free_strip = cbi_calloc(2 * n, sizeof *c.free_strip);
+    if (!c.slot_of || !c.wide_of || !c.last_use || !c.free_strip)
+        st = no_memory(err);
+    for (c.phase = 0; st == CB_OK && c.phase < CBI_PHASES; c.phase++) {
+        cbi_phase_run *run = &y->run[backward][c.phase];
+        run->program = cbi_calloc(pass->stages[c.phase] + 1, sizeof *run->program);
+        if (run->program == NULL)
+            st = no_memory(err);
+        for (size_t s = 0; st == CB_OK && s < pass->stages[c.phase]; s++) {
+            c.program = &run->program[s];
+            st = compile_stage(&c, &pass->stage[c.phase][s], err);
+        }
+    }
+    cbi_free(c.slot_of);
+    cbi_free(c.wide_of);
+    cbi_free(c.last_use);
+    cbi_free(c.free_strip);
+    return st;
+}
+
+/* Numbers of scratch strips become addresses. */
+static void bind_scratch(cbi_layer *y) {
+    for (int b = 0; b < 2; b++)
+        for (int phase = 0; phase < CBI_PHASES; phase++) {
+            size_t stages = (b ? &y->cell->backward : &y->cell->forward)->stages[phase];
+            for (size_t s = 0; s < stages; s++) {
+                cbi_program *p = &y->run[b][phase].program[s];
+                for (size_t i = 0; i < p->slots; i++) {
+                    uintptr_t strip = (uintptr_t)p->slot[i].fixed;
+                    if (p->slot[i].plane == NULL && strip >= 1 && strip <= y->scratch_strips)
+                        p->slot[i].fixed = y->scratch + (strip - 1) * y->strip_floats;
+                }
+            }
+        }
+}
+
+/* ---- creation ---- */
+
+static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
+                              const cbi_kernels *kernels, cb_err *err) {
+    const cb_cell *cell = y->cell;
+    for (size_t i = 0; i < cell->forward_count; i++) {
+        const cbi_node *n = &cell->graph.node[i];
+        if (n->kind == CBI_PRODUCT && index == 0 && stack->kind == CB_INPUT_INDEX &&
+            cell->graph.node[n->arg[0]].kind == CBI_INPUT)
+            y->weight[n->index].on_index = 1;
+    }
+    for (uint32_t k = 0; k < cell->param_count; k++) {
+        const cb_param *p = &cell->params[k];
+        cbi_weight *m = &y->weight[k];
+        y->offset[k] = cbi_stack_offset(stack, index, k);
+        if (p->cols == 0) {
+            y->vector[k] = cbi_aligned_calloc(y->strip_floats, sizeof(float));
+            if (y->vector[k] == NULL)
+                return no_memory(err);
+            continue;
+        }
+        size_t n = p->rows * p->cols, ld = cbi_padded(p->rows);
+        if (p->structure != CB_STRUCTURE_FULL) {
+            m->own = cbi_aligned_calloc(n, sizeof(float));
+            m->d_own = cbi_aligned_calloc(n, sizeof(float));
+            m->map = cbi_calloc(n, sizeof(int32_t));
+            if (!m->own || !m->d_own || !m->map)
+                return no_memory(err);
+            cbi_structure_map(p, m->map);
+        }
+        if (m->on_index) {
+            m->forward = cbi_aligned_calloc(p->cols * ld, sizeof(float));
+            m->d_rows = cbi_aligned_calloc(p->cols * ld, sizeof(float));
+            if (!m->forward || !m->d_rows)
+                return no_memory(err);
+            continue;
+        }
+        m->forward = cbi_aligned_calloc(cbi_panels_size(kernels, p->cols, p->rows), sizeof(float));
+        m->backward = cbi_aligned_calloc(cbi_panels_size(kernels, p->rows, p->cols), sizeof(float));
+        if (!m->forward || !m->backward)
+            return no_memory(err);
+    }
+    return CB_OK;
+}
+
+static void set_strip(cbi_layer *y) {
+    const cb_cell *cell = y->cell;
+    size_t widest = CBI_LANES;
+    for (size_t i = 0; i < cell->graph.count; i++)
+        if (cbi_padded(cell->graph.node[i].dim) > widest)
+            widest = cbi_padded(cell->graph.node[i].dim);
+    y->strip_rows = widest >= CBI_STRIP ? 1 : CBI_STRIP / widest;
+    y->strip_floats = y->strip_rows * widest;
+}
+
+static void set_dims(cbi_layer *y) {
+    const cb_cell *cell = y->cell;
+    for (size_t i = 0; i < cell->forward.count; i++)
+        y->forward[i].ld = cbi_padded(y->forward[i].dim = cell->forward.node[i].n.dim);
+    for (size_t i = 0; i < cell->backward.count; i++)
+        y->backward[i].ld = cbi_padded(y->backward[i].dim = cell->backward.node[i].n.dim);
+    for (size_t s = 0; s < cell->state_count; s++) {
+        size_t dim = cell->states[s].dim;
+        cbi_plane plane = {NULL, NULL, cbi_padded(dim), dim, 0};
+        y->state[s] = y->begin[s] = y->old[s] = y->carry_in[s] = y->carry_out[s] = plane;
+    }
+    y->x = (cbi_plane){NULL, NULL, cbi_padded(cell->I), cell->I, 0};
+    size_t out = cb_cell_output_dim(cell);
+    y->dy = (cbi_plane){NULL, NULL, cbi_padded(out), out, 0};
+}
+
+cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_layer *below,
+                         const cbi_kernels *kernels, cb_err *err) {
+    const cb_cell *cell = stack->cells[index];
+    size_t P = cell->param_count + 1, S = cell->state_count;
+    cb_status st;
+    y->cell = cell;
+    y->below = below;
+    if (below != NULL)
+        below->above = y;
+    y->offset = cbi_calloc(P, sizeof *y->offset);
+    y->weight = cbi_calloc(P, sizeof *y->weight);
+    y->vector = cbi_calloc(P, sizeof *y->vector);
+    y->sum = cbi_calloc(cell->vector_sink_count + 1, sizeof *y->sum);
+    y->forward = cbi_calloc(cell->forward.count + 1, sizeof *y->forward);
+    y->backward = cbi_calloc(cell->backward.count + 1, sizeof *y->backward);
+    y->state = cbi_calloc(S, sizeof *y->state);
+    y->begin = cbi_calloc(S, sizeof *y->begin);
+    y->old = cbi_calloc(S, sizeof *y->old);
+    y->carry_in = cbi_calloc(S, sizeof *y->carry_in);
+    y->carry_out = cbi_calloc(S, sizeof *y->carry_out);
+    y->initial = cbi_calloc(S, sizeof *y->initial);
+    y->initial_rows = cbi_calloc(S, sizeof *y->initial_rows);
+    y->d_final = cbi_calloc(S, sizeof *y->d_final);
+    if (!y->offset || !y->weight || !y->vector || !y->sum || !y->forward || !y->backward ||
+        !y->state || !y->begin || !y->old || !y->carry_in || !y->carry_out || !y->initial || !y->initial_rows ||
+        !y->d_final)
+        return no_memory(err);
+    set_strip(y);
+    set_dims(y);
+    for (size_t i = 0; i < cell->vector_sink_count; i++)
+        if ((y->sum[i] = cbi_aligned_calloc(y->strip_floats, sizeof(float))) == NULL)
+            return no_memory(err);
+    if ((st = init_weights(y, stack, index, kernels, err)) != CB_OK)
+        return st;
+    return CB_OK;
+}
+
+cb_status cbi_layer_compile(cbi_layer *y, const cbi_kernels *kernels, cb_err *err) {
+    cb_status st;
+    if ((st = compile_pass(y, 0, kernels, err)) != CB_OK ||
+        (st = compile_pass(y, 1, kernels, err)) != CB_OK)
+        return st;
+    y->scratch = cbi_aligned_calloc((y->scratch_strips + 1) * y->strip_floats, sizeof(float));
+    if (y->scratch == NULL)
+        return no_memory(err);
+    bind_scratch(y);
+    return CB_OK;
+}
+
+void cbi_layer_fini(cbi_layer *y) {
+    const cb_cell *cell = y->cell;
+    if (cell == NULL)
+        return;
+    for (size_t k = 0; k < cell->param_count; k++) {
+        if (y->weight) {
+            cbi_aligned_free(y->weight[k].own);
+            cbi_aligned_free(y->weight[k].d_own);
+            cbi_free(y->weight[k].map);
+            cbi_aligned_free(y->weight[k].forward);
+            cbi_aligned_free(y->weight[k].backward);
+            cbi_aligned_free(y->weight[k].d_rows);
+        }
+        if (y->vector)
+            cbi_aligned_free(y->vector[k]);
+    }
+    for (size_t i = 0; y->sum && i < cell->vector_sink_count; i++)
+        cbi_aligned_free(y->sum[i]);
+    for (size_t i = 0; y->forward && i < cell->forward.count; i++)
+        cbi_aligned_free(y->forward[i].memory);
+    for (size_t i = 0; y->backward && i < cell->backward.count; i++)
+        cbi_aligned_free(y->backward[i].memory);
+    for (size_t s = 0; s < cell->state_count; s++) {
+        cbi_plane *planes[] = {y->state, y->old, y->carry_in, y->carry_out};
+        for (size_t k = 0; k < 4; k++)
+            if (planes[k])
+                cbi_aligned_free(planes[k][s].memory);
+        if (y->initial)
+            cbi_free(y->initial[s]);
+        if (y->d_final)
+            cbi_free(y->d_final[s]);
+    }
+    for (int b = 0; b < 2; b++)
+        for (int phase = 0; phase < CBI_PHASES; phase++) {
+            size_t stages = (b ? &cell->backward : &cell->forward)->stages[phase];
+            for (size_t s = 0; y->run[b][phase].program && s < stages; s++)
+                cbi_program_fini(&y->run[b][phase].program[s]);
+            cbi_free(y->run[b][phase].program);
+        }
+    for (size_t i = 0; i < y->numbers; i++)
+        cbi_aligned_free(y->number[i]);
+    cbi_free(y->number);
+    cbi_free(y->number_value);
+    cbi_aligned_free(y->x.memory);
+    cbi_aligned_free(y->dy.memory);
+    cbi_aligned_free(y->scratch);
+    cbi_free(y->offset);
+    cbi_free(y->weight);
+    cbi_free(y->vector);
+    cbi_free(y->sum);
+    cbi_free(y->forward);
+    cbi_free(y->backward);
+    cbi_free(y->state);
+    cbi_free(y->begin);
+    cbi_free(y->old);
+    cbi_free(y->carry_in);
+    cbi_free(y->carry_out);
+    cbi_free(y->initial);
+    cbi_free(y->initial_rows);
+    cbi_free(y->d_final);
+}
+
+/* ---- memory for a batch ---- */
+
+static cb_status reserve(cbi_plane *p, size_t rows, size_t before, cb_err *err) {
+    size_t floats, bytes;
+    if (cb_size_mul(rows + 1, p->ld, &floats) != CB_OK ||
+        cb_size_mul(floats, sizeof(float), &bytes) != CB_OK)
+        return cb_fail(err, CB_ESHAPE, "engine: %zu rows of %zu floats overflow", rows, p->ld);
+    if (p->memory == NULL || p->capacity < rows) {
+        cbi_aligned_free(p->memory);
+        p->data = NULL;
+        p->capacity = 0;
+        p->memory = cbi_aligned_calloc(floats, sizeof(float));
+        if (p->memory == NULL)
+            return cb_fail(err, CB_ENOMEM, "engine: %zu bytes for a plane of %zu rows", bytes, rows);
+        p->capacity = rows;
+    }
+    p->data = p->memory + before * p->ld;
+    return CB_OK;
+}
+
+/* Rows that a node's own plane needs; 0: it has none. */
+static size_t plane_rows(const cb_cell *cell, int backward, cbi_ref node, size_t B, size_t frames,
+                         size_t block) {
+    const cbi_pass *pass = backward ? &cell->backward : &cell->forward;
+    const cbi_pass_node *n = &pass->node[node];
+    if (n->storage != node)
+        return 0;
+    for (size_t s = 0; s < cell->state_count; s++)
+        if (!backward && node == pass->map[cell->states[s].next])
+            return 0;
+    return n->home == CBI_HOME_STEP       ? B
+           : n->home == CBI_HOME_BLOCK    ? block
+           : n->home == CBI_HOME_SEQUENCE ? frames
+                                          : 0;
+}
+
+cb_status cbi_layer_reserve(cbi_layer *y, size_t B, size_t frames, size_t block, int keep,
+                            cb_err *err) {
+    const cb_cell *cell = y->cell;
+    cb_status st = CB_OK;
+    for (cbi_ref i = 0; st == CB_OK && i < cell->forward.count; i++) {
+        size_t rows = plane_rows(cell, 0, i, B, frames, block);
+        if (rows)
+            st = reserve(&y->forward[i], rows, 0, err);
+    }
+    for (cbi_ref i = 0; st == CB_OK && keep && i < cell->backward.count; i++) {
+        size_t rows = plane_rows(cell, 1, i, B, frames, block);
+        if (rows)
+            st = reserve(&y->backward[i], rows, 0, err);
+    }
+    for (size_t s = 0; st == CB_OK && s < cell->state_count; s++) {
+        st = reserve(&y->state[s], B + frames, B, err);
+        y->begin[s].data = y->state[s].memory;
+        if (st == CB_OK)
+            st = reserve(&y->old[s], block, 0, err);
+        if (st == CB_OK && keep)
+            st = reserve(&y->carry_in[s], B, 0, err);
+        if (st == CB_OK && keep)
+            st = reserve(&y->carry_out[s], B, 0, err);
+    }
+    if (st == CB_OK && y->below == NULL && cell->kind == CB_INPUT_DENSE)
+        st = reserve(&y->x, frames, 0, err);
+    if (st == CB_OK && y->above == NULL && keep)
+        st = reserve(&y->dy, frames, 0, err);
+    return st;
+}
+
+size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep) {
+    double floats = 0;
+    for (cbi_ref i = 0; i < cell->forward.count; i++)
+        floats += (double)plane_rows(cell, 0, i, B, frames, block) *
+                  (double)cbi_padded(cell->forward.node[i].n.dim);
+    for (cbi_ref i = 0; keep && i < cell->backward.count; i++)
+        floats += (double)plane_rows(cell, 1, i, B, frames, block) *
+                  (double)cbi_padded(cell->backward.node[i].n.dim);
+    for (size_t s = 0; s < cell->state_count; s++)
+        floats += (double)(B + frames + block + (keep ? 2 * B : 0)) *
+                  (double)cbi_padded(cell->states[s].dim);
+    for (size_t k = 0; k < cell->param_count; k++)
+        floats += 4.0 * (double)cbi_padded(cell->params[k].rows) *
+                  (double)cbi_padded(cell->params[k].cols + 1);
+    floats += (double)frames * (double)(cbi_padded(cell->I) + cbi_padded(cb_cell_output_dim(cell)));
+    return floats < 4e18 ? (size_t)(floats * sizeof(float)) : SIZE_MAX;
+}
+
+/* ---- weights ---- */
+
+void cbi_layer_set_weights(cbi_layer *y, const cbi_kernels *kernels, const float *w) {
+    const cb_cell *cell = y->cell;
+    for (uint32_t k = 0; k < cell->param_count; k++) {
+        const cb_param *p = &cell->params[k];
+        cbi_weight *m = &y->weight[k];
+        const float *from = w + y->offset[k];
+        if (p->cols == 0) {
+            size_t ld = p->rows == 1 ? 1 : cbi_padded(p->rows);
+            for (size_t i = 0; i + ld <= y->strip_floats; i += ld)
+                memcpy(y->vector[k] + i, from, p->rows * sizeof(float));
+            continue;
+        }
+        m->dense = from;
+        if (m->map) {
+            for (size_t i = 0; i < p->rows * p->cols; i++)
+                m->own[i] = m->map[i] > 0   ? from[m->map[i] - 1]
+                            : m->map[i] < 0 ? -from[-m->map[i] - 1]
+                                            : 0.0f;
+            m->dense = m->own;
+        }
+        if (m->on_index) {
+            size_t ld = cbi_padded(p->rows);
+            for (size_t i = 0; i < p->rows; i++)
+                for (size_t j = 0; j < p->cols; j++)
+                    m->forward[j * ld + i] = m->dense[i * p->cols + j];
+            continue;
+        }
+        cbi_panels_pack(kernels, p->cols, p->rows, m->dense, 1, p->cols, m->forward);
+        cbi_panels_pack(kernels, p->rows, p->cols, m->dense, p->cols, 1, m->backward);
+    }
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One layer of the f32 engine: its planes, packed weights and compiled programs.
+ *
+ * Planes are [rows][ld], ld = dim rounded up to CBI_LANES; columns from dim to ld hold anything.
+ * A state's plane has B rows of initial values before the rows of its frames, so that the value
+ * before a step is always some rows up.
+ */
+#ifndef CB_ENGINE_LAYER_H
+#define CB_ENGINE_LAYER_H
+
+#include "engine/program.h"
+#include "engine/stack_internal.h"
+
+typedef struct cbi_plane {
+    float *memory; /* owned; NULL while unused or borrowed */
+    float *data;   /* of frame 0 (or row 0); a state's initial rows stand before it */
+    size_t ld, dim;
+    size_t capacity; /* rows that memory holds */
+} cbi_plane;
+
+/* A matrix of the layer. */
+typedef struct cbi_weight {
+    const float *dense; /* [rows][cols]: the weights themselves, or `own` */
+    float *own;         /* structure: the effective matrix */
+    float *d_own;       /* structure: its gradient */
+    int32_t *map;
+    float *forward;     /* panels for M v; index input: M^T as rows */
+    float *backward;    /* panels for M^T g */
+    float *d_rows;      /* index input: gradient as rows, [cols][ld] */
+    int on_index;       /* multiplies an index */
+} cbi_weight;
+
+typedef struct cbi_phase_run {
+    cbi_program *program; /* one for each stage */
+} cbi_phase_run;
+
+typedef struct cbi_layer {
+    const cb_cell *cell;
+    size_t *offset;       /* of each parameter in w */
+    cbi_weight *weight;   /* [params]; vectors: unused */
+    float **vector;       /* [params]: strip of equal rows; matrices: NULL */
+    float **sum;          /* [vector sinks]: strip of sums */
+    cbi_plane *forward;   /* [forward nodes]; storage nodes only */
+    cbi_plane *backward;  /* [backward nodes] */
+    cbi_plane *state;     /* [states] data: frame 0 */
+    cbi_plane *begin;     /* [states] the same rows from the first initial one */
+    cbi_plane x;          /* input, padded; layer 0 */
+    cbi_plane dy;         /* gradient of the output */
+    cbi_plane *old;       /* [states] values before the steps of a block, gathered */
+    cbi_plane *carry_in, *carry_out; /* [states] */
+    float **initial;      /* [states] given, [B][dim], or NULL */
+    size_t *initial_rows;
+    float **d_final;      /* [states] given, or NULL */
+    cbi_phase_run run[2][CBI_PHASES]; /* forward, backward */
+    size_t strip_rows, strip_floats;
+    float *scratch;       /* strips of programs */
+    size_t scratch_strips;
+    float **number;       /* [numbers] strips of one value */
+    double *number_value;
+    size_t numbers, number_capacity;
+    struct cbi_layer *below, *above;
+} cbi_layer;
+
+CB_MUST_USE cb_status cbi_layer_init(cbi_layer *layer, const cb_stack *stack, size_t index,
+                                     cbi_layer *below, const cbi_kernels *kernels, cb_err *err);
+void cbi_layer_fini(cbi_layer *layer);
+/* Compiles the programs; after the layer above was initialised too. */
+CB_MUST_USE cb_status cbi_layer_compile(cbi_layer *layer, const cbi_kernels *kernels, cb_err *err);
+/* Makes all planes large enough; `block` rows for a block of steps. */
+CB_MUST_USE cb_status cbi_layer_reserve(cbi_layer *layer, size_t B, size_t frames, size_t block,
+                                        int keep, cb_err *err);
+/* Bytes that cbi_layer_reserve would hold for a cell. */
+size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep);
+void cbi_layer_set_weights(cbi_layer *layer, const cbi_kernels *kernels, const float *w);
+
+/* The plane of a node of a pass, with the row base to be used in a phase. */
+cbi_plane *cbi_layer_plane(cbi_layer *layer, int backward, int phase, cbi_ref node,
+                           cbi_row_base *base);
+size_t cbi_padded(size_t dim);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* A stack as the engines see it. */
+#ifndef CB_ENGINE_STACK_INTERNAL_H
+#define CB_ENGINE_STACK_INTERNAL_H
+
+#include "cell/cell_internal.h"
+#include "cellbench/engine.h"
+
+struct cb_stack {
+    cb_cell **cells;
+    size_t layers;
+    cb_input_kind kind;
+    size_t I;
+    cb_stack_param *params;
+    size_t param_count;
+    size_t *first; /* [layers]: index in params of each layer's first */
+    size_t weights;
+};
+
+/* Offset in w of parameter `param` of layer `layer`. */
+size_t cbi_stack_offset(const cb_stack *stack, size_t layer, uint32_t param);
+
+/*
+ * Structures: map [rows * cols] says where each element of the effective matrix comes from: 0: it
+ * is zero; k > 0: learned number k - 1; k < 0: minus learned number -k - 1.
+ */
+void cbi_structure_map(const cb_param *param, int32_t *map);
+
+/* Index of a state by name; CB_EARG names the nearest. */
+CB_MUST_USE cb_status cbi_stack_state(const cb_stack *stack, size_t layer, const char *name,
+                                      size_t *state, cb_err *err);
+/* Checks the shape of a batch: rows never increase, sum to frames. */
+CB_MUST_USE cb_status cbi_steps_check(const cb_steps *steps, cb_err *err);
+CB_MUST_USE cb_status cbi_index_check(const cb_stack *stack, const cb_steps *steps,
+                                      const int32_t *index, cb_err *err);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The LSTM of today's libraries: forget gate, no peepholes. */
+#include "table.h"
+
+const cb_cell_def cbi_variant_lstm = {
+    .name = "lstm",
+    .title = "LSTM with forget gate, without peepholes",
+    .source = "Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation 9(8); forget "
+              "gate: Gers, Schmidhuber & Cummins 2000, Learning to forget, Neural Computation 12(10)",
+    .notes = "Called \"vanilla\" today; Greff et al. 2015 call the form with peepholes vanilla, which "
+             "is 'peephole' here. One bias a gate (PyTorch and cuDNN add two). The error flows back "
+             "through everything (the papers cut it at the gates).",
+    .aliases = "vanilla",
+    .text = "state h, c\n"
+            "z  = tanh(W x + R h + b)\n"
+            "i  = sigmoid(W x + R h + b)\n"
+            "f  = sigmoid(W x + R h + b)\n"
+            "c' = f*c + i*z\n"
+            "o  = sigmoid(W x + R h + b)\n"
+            "h' = o*tanh(c')\n",
+    .count = "4*H*(I+H+1)",
+};
