@@ -100,7 +100,7 @@ rule_registry() {
                 complain "$file:$line: a variant includes $header, which is not public"
             ;;
         *)
-            [[ ! -e variants/$header || $header == variants.h ]] ||
+            [[ ! -e variants/$header || $header == table.h ]] ||
                 complain "$file:$line: a variant includes another ($header)"
             ;;
         esac
