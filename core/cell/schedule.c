@@ -206,7 +206,8 @@ static cbi_ref mapped(planner *p, cbi_ref ref) {
         n.index = p->cell->forward.map[ref];
     }
     cbi_ref made = append(p, &n);
-    pass->node[made].home = CBI_HOME_LEAF;
+    if (!pass->failed) /* else there may be no node at all */
+        pass->node[made].home = CBI_HOME_LEAF;
     return pass->map[ref] = made;
 }
 
