@@ -31,37 +31,9 @@ add_custom_target(cellbench_build_info
 target_include_directories(cellbench_flags INTERFACE "${generated}")
 add_dependencies(cellbench_flags cellbench_build_info)
 
-# Leaves out files that are listed but not there yet.
-function(cellbench_present out)
-  set(kept "")
-  foreach(file IN LISTS ARGN)
-    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" OUTPUT_VARIABLE full)
-    if(EXISTS "${full}" OR full MATCHES "^${CMAKE_BINARY_DIR}/")
-      list(APPEND kept "${file}")
-    else()
-      message(STATUS "not there yet: ${full}")
-    endif()
-  endforeach()
-  set(${out} "${kept}" PARENT_SCOPE)
-endfunction()
-
-# Until every module's sources are there.
-function(add_executable name)
-  cellbench_present(sources ${ARGN})
-  _add_executable(${name} ${sources})
-endfunction()
-
 function(cellbench_module name)
   cmake_parse_arguments(M "" "" "SOURCES;USES;LIBS" ${ARGN})
-  cellbench_present(M_SOURCES ${M_SOURCES})
   list(TRANSFORM M_USES PREPEND cellbench_)
-  if(NOT M_SOURCES) # a module whose sources are not there yet
-    add_library(cellbench_${name} INTERFACE)
-    target_link_libraries(cellbench_${name} INTERFACE ${M_USES})
-    target_include_directories(cellbench_${name}
-      INTERFACE "${PROJECT_SOURCE_DIR}/core/include" "${PROJECT_SOURCE_DIR}/core")
-    return()
-  endif()
   add_library(cellbench_${name} STATIC ${M_SOURCES})
   target_include_directories(cellbench_${name}
     PUBLIC "${PROJECT_SOURCE_DIR}/core/include" "${PROJECT_SOURCE_DIR}/core")
@@ -73,10 +45,6 @@ endfunction()
 
 function(cellbench_test name)
   cmake_parse_arguments(T "" "LABEL;TIMEOUT" "SOURCES;USES;LIBS" ${ARGN})
-  cellbench_present(T_SOURCES ${T_SOURCES})
-  if(NOT T_SOURCES)
-    return()
-  endif()
   add_executable(test_${name} ${T_SOURCES})
   list(TRANSFORM T_USES PREPEND cellbench_)
   target_include_directories(test_${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
