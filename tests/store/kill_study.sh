@@ -7,12 +7,13 @@
 #   tests/store/kill_study.sh CELLBENCH STUDY.lua [KILLS [JOBS]]
 #
 # Each round starts `cellbench run` and, after up to two seconds, kills -9 the coordinator or one of
-# its workers in turn. Needs sqlite3, ps (procps) and cmp. Works in a folder of its own under /tmp,
-# which is left behind if the databases differ.
+# its workers in turn. A study that is complete is compared and begun again. Needs sqlite3, ps
+# (procps) and cmp. Works in a folder of its own under /tmp, which is left behind if the databases
+# differ.
 set -eu
 
 if [ $# -lt 2 ]; then
-    sed -n '3,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '3,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 cellbench=$1
@@ -37,6 +38,28 @@ below() {
     echo $(($(od -An -N2 -tu2 /dev/urandom) % $1))
 }
 
+compare() {
+    dump "$folder/killed.db" >"$folder/killed.txt"
+    twice=$(sqlite3 "$folder/killed.db" "SELECT count(*) FROM (SELECT trial_id FROM attempt
+        WHERE state IN ('done', 'diverged') GROUP BY trial_id HAVING count(*) > 1)")
+    if [ "$twice" -ne 0 ] || ! cmp "$folder/killed.txt" "$folder/calm.txt"; then
+        echo "the databases differ, or $twice trials were done twice: see $folder" >&2
+        exit 1
+    fi
+    echo "complete, and the same $(wc -l <"$folder/calm.txt") rows"
+}
+
+# Trials that have no result yet.
+left() {
+    done=$(sqlite3 "$folder/killed.db" "SELECT count(*) FROM trial
+        WHERE state NOT IN ('pending', 'running')" 2>/dev/null || echo 0)
+    echo $((all - done))
+}
+
+"$cellbench" run "$study" --db "$folder/calm.db" --jobs "$jobs" --quiet
+dump "$folder/calm.db" >"$folder/calm.txt"
+all=$(sqlite3 "$folder/calm.db" "SELECT count(*) FROM trial")
+
 round=0
 while [ "$round" -lt "$kills" ]; do
     round=$((round + 1))
@@ -55,20 +78,13 @@ while [ "$round" -lt "$kills" ]; do
         kill -9 "$coordinator" 2>/dev/null || true
     fi
     wait "$coordinator" 2>/dev/null || true
-    echo "round $round: $(sqlite3 "$folder/killed.db" \
-        "SELECT group_concat(state || ' ' || n, ', ')
-         FROM (SELECT state, count(*) AS n FROM trial GROUP BY state)" 2>/dev/null || true)"
+    echo "round $round: $(left) left"
+    if [ "$(left)" -eq 0 ]; then
+        compare
+        rm -rf "$folder"/killed.*
+    fi
 done
 
 "$cellbench" run "$study" --db "$folder/killed.db" --jobs "$jobs" --quiet
-"$cellbench" run "$study" --db "$folder/calm.db" --jobs "$jobs" --quiet
-dump "$folder/killed.db" >"$folder/killed.txt"
-dump "$folder/calm.db" >"$folder/calm.txt"
-twice=$(sqlite3 "$folder/killed.db" "SELECT count(*) FROM (SELECT trial_id FROM attempt
-    WHERE state IN ('done', 'diverged') GROUP BY trial_id HAVING count(*) > 1)")
-if [ "$twice" -ne 0 ] || ! cmp "$folder/killed.txt" "$folder/calm.txt"; then
-    echo "the databases differ, or $twice trials were done twice: see $folder" >&2
-    exit 1
-fi
-echo "same bits after $kills kills: $(wc -l <"$folder/calm.txt") rows"
+compare
 rm -r "$folder"
