@@ -2,13 +2,14 @@
 -- Recurrent cells on Bach's chorales: random search over size, rate and clipping, as in comparisons
 -- of the literature (Greff et al. 2017), at a size for a coffee break.
 --
+--   export CELLBENCH_DATA=...      # the folder with jsb_chorales/jsb-chorales-quarter.json
 --   cellbench run experiments/chorales.lua --jobs 2 --db results/chorales.db
 --   cellbench table results/chorales.db
 --
 -- At each step of a chorale the model gives every note a probability; the loss is the negative
 -- log-likelihood of the next chord in nats, averaged over steps. Knowing only how often each note
 -- sounds gives 11.06 (`cellbench task music`). The data are the quarter-note version of
--- Boulanger-Lewandowski et al. 2012, looked for in the folder CELLBENCH_DATA and beside the study.
+-- Boulanger-Lewandowski et al. 2012.
 
 local cb = require "cellbench"
 
