@@ -27,7 +27,7 @@ add_custom_target(cellbench_build_info
           "-DCOMPILER=${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION}"
           "-DFLAGS=${build_flags}" -P "${PROJECT_SOURCE_DIR}/scripts/cmake/BuildInfo.cmake"
   BYPRODUCTS "${generated}/base/build_info.h"
-  COMMENT "" VERBATIM)
+  COMMENT "Recording compiler, flags and commit" VERBATIM)
 target_include_directories(cellbench_flags INTERFACE "${generated}")
 add_dependencies(cellbench_flags cellbench_build_info)
 
