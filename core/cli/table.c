@@ -90,55 +90,57 @@ void cbi_cli_table_fini(cbi_cli_table *table) {
 
 /* ---- text ---- */
 
-/* Digits behind the point that five digits of a number need. */
-static int needed_decimals(double value) {
-    char text[64];
-    snprintf(text, sizeof text, "%.5g", value);
-    const char *point = strchr(text, '.');
-    return point != NULL && strchr(text, 'e') == NULL ? (int)strlen(point + 1) : 0;
+/* Five digits of a number, without zeros at the end; small ones too, as long as they are not very
+ * small, without an exponent. */
+static void real_text(char *buffer, size_t size, double value) {
+    const double magnitude = fabs(value);
+    if (magnitude >= 1e-4 || magnitude < 1e-7) {
+        snprintf(buffer, size, "%.5g", value);
+        return;
+    }
+    snprintf(buffer, size, "%.*f", 4 - (int)floor(log10(magnitude)), value);
+    for (size_t n = strlen(buffer); n > 0 && buffer[n - 1] == '0'; n--)
+        buffer[n - 1] = '\0';
 }
 
-/* How the numbers of one column are written: with a fixed number of decimals where all are of
- * similar size, so that their points stand below each other, and no more than they need. */
-static int column_decimals(const cbi_cli_table *table, size_t column) {
-    double largest = 0.0, smallest = (double)INFINITY;
-    int needed = 0;
-    for (size_t i = column; i < table->count; i += table->columns) {
-        if (table->cells[i].type != CB_VALUE_REAL || table->cells[i].real == 0.0)
-            continue;
-        const double value = fabs(table->cells[i].real);
-        const int own = needed_decimals(value);
-        largest = fmax(largest, value);
-        smallest = fmin(smallest, value);
-        needed = own > needed ? own : needed;
-    }
-    if (largest <= 0.0)
-        return 0;
-    if (largest >= 1e7 || smallest < 1e-4 || smallest < 1e-3 * largest)
-        return -1;
-    const int most = 4 - (int)floor(log10(largest));
-    return most < 0 ? 0 : most < needed ? most : needed;
+/* Characters of a number from its point on. */
+static size_t tail_length(const char *number) {
+    const char *point = strpbrk(number, ".e");
+    return point != NULL ? strlen(point) : 0;
+}
+
+/* The longest tail in a column: shorter ones are filled up, so that the points stand in line. */
+static size_t column_tail(const cbi_cli_table *table, size_t column) {
+    char number[64];
+    size_t longest = 0;
+    for (size_t i = column; i < table->count; i += table->columns)
+        if (table->cells[i].type == CB_VALUE_REAL) {
+            real_text(number, sizeof number, table->cells[i].real);
+            size_t tail = tail_length(number);
+            longest = tail > longest ? tail : longest;
+        }
+    return longest;
 }
 
 /* The text of a cell; caller: cbi_free. */
-static char *cell_text(const cbi_cli_cell *cell, int decimals) {
-    char number[64];
+static char *cell_text(const cbi_cli_cell *cell, size_t tail) {
+    char number[64], padded[128];
     switch (cell->type) {
     case CB_VALUE_INT:
         snprintf(number, sizeof number, "%lld", (long long)cell->integer);
-        return cbi_strdup(number);
+        break;
     case CB_VALUE_REAL:
-        if (decimals < 0)
-            snprintf(number, sizeof number, "%.5g", cell->real);
-        else
-            snprintf(number, sizeof number, "%.*f", decimals, cell->real);
-        return cbi_strdup(number);
+        real_text(number, sizeof number, cell->real);
+        break;
     case CB_VALUE_TEXT:
         return cbi_cli_printable(cell->text, strlen(cell->text), 0);
     case CB_VALUE_NULL:
     default:
         return cbi_strdup("-");
     }
+    const size_t own = tail_length(number);
+    snprintf(padded, sizeof padded, "%s%*s", number, (int)(tail > own ? tail - own : 0), "");
+    return cbi_strdup(padded);
 }
 
 static int column_is_number(const cbi_cli_table *table, size_t column) {
@@ -167,9 +169,9 @@ static const char *column_constant(const cbi_cli_table *table, size_t column) {
 /* How a column is printed. */
 typedef struct layout {
     size_t width;
-    int decimals; /* of real numbers; -1: five digits, wherever the point is */
-    int right;    /* numbers stand to the right */
-    int folded;   /* printed once, above */
+    size_t tail; /* of its longest number, from the point on */
+    int right;   /* numbers stand to the right */
+    int folded;  /* printed once, above */
 } layout;
 
 /* Prints once what is the same in all rows. */
@@ -202,7 +204,10 @@ static void print_row(char **texts, const layout *columns, size_t n, size_t wrap
                 cbi_cli_wrapped(texts[i], at, wrap);
                 return;
             }
-            fputs(texts[i], stdout);
+            size_t length = strlen(texts[i]);
+            while (i + 1 == n && length > 0 && texts[i][length - 1] == ' ')
+                length--; /* no spaces at the end of a line */
+            fwrite(texts[i], 1, length, stdout);
         } else {
             owed += columns[i].width;
         }
@@ -222,13 +227,13 @@ static cb_status print_plain(const cbi_cli_table *table, cb_err *err) {
         goto out;
     }
     for (size_t i = 0; i < n; i++)
-        columns[i] = (layout){.decimals = column_decimals(table, i),
+        columns[i] = (layout){.tail = column_tail(table, i),
                               .right = column_is_number(table, i),
                               .folded = column_constant(table, i) != NULL};
     for (size_t i = 0; i < total; i++) {
         layout *column = &columns[i % n];
         texts[i] = i < n ? cbi_cli_printable(table->names[i], strlen(table->names[i]), 0)
-                         : cell_text(&table->cells[i - n], column->decimals);
+                         : cell_text(&table->cells[i - n], column->tail);
         if (texts[i] == NULL) {
             st = cb_fail(err, CB_ENOMEM, "a table of %zu cells", total);
             goto out;
