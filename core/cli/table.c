@@ -205,8 +205,8 @@ static void print_row(char **texts, const layout *columns, size_t n, size_t wrap
                 return;
             }
             size_t length = strlen(texts[i]);
-            while (i + 1 == n && length > 0 && texts[i][length - 1] == ' ')
-                length--; /* no spaces at the end of a line */
+            for (; length > 0 && texts[i][length - 1] == ' '; length--)
+                owed++;
             fwrite(texts[i], 1, length, stdout);
         } else {
             owed += columns[i].width;
