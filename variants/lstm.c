@@ -5,11 +5,15 @@
 const cb_cell_def cbi_variant_lstm = {
     .name = "lstm",
     .title = "LSTM with forget gate, without peepholes",
-    .source = "Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation 9(8); forget "
-              "gate: Gers, Schmidhuber & Cummins 2000, Learning to forget, Neural Computation 12(10)",
-    .notes = "Called \"vanilla\" today; Greff et al. 2015 call the form with peepholes vanilla, which "
-             "is 'peephole' here. One bias a gate (PyTorch and cuDNN add two). The error flows back "
-             "through everything (the papers cut it at the gates).",
+    .source =
+        "Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation 9(8); forget "
+        "gate: Gers, Schmidhuber & Cummins 2000, Learning to forget, Neural Computation 12(10)",
+    .notes =
+        "Called \"vanilla\" today; Greff et al. 2015 call the form with peepholes vanilla, which "
+        "is 'peephole' here. One bias a gate: PyTorch and cuDNN add two, b = b_ih + b_hh, and "
+        "stack "
+        "their gates by rows in the order i, f, z (there g), o. The error flows back through "
+        "everything (the papers cut it at the gates).",
     .aliases = "vanilla",
     .text = "state h, c\n"
             "z  = tanh(W x + R h + b)\n"
