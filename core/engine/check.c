@@ -45,7 +45,7 @@ typedef struct checker {
     double *analytic; /* [values] */
     float *single;    /* [values] f32 gradient */
     double *dy, *y;
-    double *d_final;  /* as initial states */
+    double *d_final; /* as initial states */
     int32_t *index;
     size_t states_at; /* offset of the first initial state */
     int given;        /* initial states are given */
@@ -75,8 +75,7 @@ static cb_status lay_out(checker *c) {
     if (c->tensors == NULL)
         return CB_ENOMEM;
     for (size_t k = 0; k < s->param_count; k++)
-        add_tensor(c, s->params[k].name, s->params[k].param->free_count,
-                   s->params[k].param->fixed);
+        add_tensor(c, s->params[k].name, s->params[k].param->free_count, s->params[k].param->fixed);
     add_tensor(c, "x", s->kind == CB_INPUT_DENSE ? frames_of_check * s->I : 0, 0);
     c->states_at = c->tensor_count;
     for (size_t l = 0; l < s->layers; l++)
@@ -231,7 +230,7 @@ static cb_status check_differences(checker *c, double h, cb_check_result *out) {
         n = 0;
         for (size_t i = 0; i < t->count && st == CB_OK; i += stride, n++) {
             double e = fabs(values[n] - c->analytic[t->offset + i]) / scale;
-            worst = e > worst || isnan(e) ? (isnan(e) ? INFINITY : e) : worst;
+            worst = e > worst || isnan(e) ? (isnan(e) ? (double)INFINITY : e) : worst;
         }
         if (worst > out->worst_gradient || out->worst_tensor[0] == '\0') {
             out->worst_gradient = worst;
@@ -296,7 +295,7 @@ static void compare(const float *a, const double *b, size_t n, double least, dou
     for (size_t i = 0; i < n; i++) {
         double e = fabs((double)a[i] - b[i]) / scale / bound;
         if (!(e <= worst))
-            worst = isnan(e) ? INFINITY : e;
+            worst = isnan(e) ? (double)INFINITY : e;
     }
     if (worst > out->worst_f32 || out->worst_f32_tensor[0] == '\0') {
         out->worst_f32 = worst;
@@ -321,7 +320,8 @@ static cb_status check_single(checker *c, cb_check_result *out) {
         for (size_t k = 0; k < s->param_count; k++)
             if (s->params[k].param->cols > K)
                 K = s->params[k].param->cols;
-        double bound = 8 * (double)FLT_EPSILON * ceil(log2((double)(K * STEPS))) * (double)s->layers;
+        double bound =
+            8 * (double)FLT_EPSILON * ceil(log2((double)(K * STEPS))) * (double)s->layers;
         double least = floor_scale(c);
         compare(y, c->y, frames_of_check * out_dim, 1e-3, bound, "output", out);
         for (size_t k = 0; k < c->tensor_count; k++) {
