@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# install.sh BUILD LIBDIR VERSION: installs into a temporary prefix and uses what is there as a
+# install.sh BUILD LIBDIR VERSION GENERATOR: installs into a temporary prefix and uses what is there as a
 # stranger would: a program built with find_package and with pkg-config, the command, and the Lua
 # module in the stock interpreter. LIBDIR is relative to the prefix.
 set -euo pipefail
@@ -8,6 +8,7 @@ set -euo pipefail
 build=$1
 libdir=$2
 version=$3
+generator=$4 # the one that is there; CMake would look for make
 consumer=$(cd "$(dirname "$0")/consumer" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -29,7 +30,7 @@ check() {
 
 cmake --install "$build" --prefix "$prefix" >"$scratch/log" || fail "install: $(cat "$scratch/log")"
 
-if ! { cmake -S "$consumer" -B "$scratch/build" -DCMAKE_PREFIX_PATH="$prefix" &&
+if ! { cmake -G "$generator" -S "$consumer" -B "$scratch/build" -DCMAKE_PREFIX_PATH="$prefix" &&
     cmake --build "$scratch/build"; } >"$scratch/log" 2>&1; then
     fail "find_package: $(cat "$scratch/log")"
 fi
