@@ -6,6 +6,7 @@
  */
 #include "cellbench/engine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -15,9 +16,9 @@
 enum { BLOCK_ROWS = 256 };
 
 typedef struct block {
-    size_t from, to;     /* steps */
-    size_t frame, rows;  /* first frame, number of frames */
-    int uniform;         /* the rows before its steps stand one after the other too */
+    size_t from, to;    /* steps */
+    size_t frame, rows; /* first frame, number of frames */
+    int uniform;        /* the rows before its steps stand one after the other too */
 } block;
 
 struct cb_engine {
@@ -35,7 +36,8 @@ struct cb_engine {
     size_t block_count, block_rows;
     size_t step_capacity, frame_capacity, block_capacity, index_capacity;
     size_t first_capacity, row_capacity;
-    int kept; /* the last forward pass can be followed by a backward one */
+    int gemm_gradients; /* weight gradients by BLIS instead of our own products */
+    int kept;           /* the last forward pass can be followed by a backward one */
 };
 
 static cb_status no_memory(cb_err *err) {
@@ -55,6 +57,7 @@ cb_status cb_engine_create(cb_engine **out, const cb_stack *stack, cb_err *err) 
         st = no_memory(err);
     else
         st = cbi_kernels_get(&e->kernels, err);
+    e->gemm_gradients = getenv("X_BLIS") != NULL;
     for (size_t l = 0; st == CB_OK && l < stack->layers; l++)
         st = cbi_layer_init(&e->layers[l], stack, l, l ? &e->layers[l - 1] : NULL, e->kernels, err);
     for (size_t l = 0; st == CB_OK && l < stack->layers; l++)
@@ -155,7 +158,7 @@ static void fill_initial(cb_engine *e, cbi_layer *y) {
         for (size_t r = 0; r < e->steps.B; r++) {
             float *row = p->data - (e->steps.B - r) * p->ld;
             for (size_t j = 0; j < p->dim; j++)
-                row[j] = y->initial[s] ? y->initial[s][r * p->dim + j]
+                row[j] = y->initial[s]    ? y->initial[s][r * p->dim + j]
                          : state->learned ? e->w[y->offset[state->init_param] + j]
                                           : (float)state->init;
         }
@@ -212,9 +215,9 @@ static void run_products(cb_engine *e, cbi_layer *y, int backward, int phase, si
         }
         const float *a = rows_at(y, backward, phase, call->operand, base, &lda);
         if (call->transposed)
-            e->kernels->product(rows, p->cols, p->rows, a, lda, m->backward, init, ldi, c, ldc);
+            e->kernels->product(rows, p->cols, p->rows, a, lda, 1, m->backward, init, ldi, c, ldc);
         else
-            e->kernels->product(rows, p->rows, p->cols, a, lda, m->forward, init, ldi, c, ldc);
+            e->kernels->product(rows, p->rows, p->cols, a, lda, 1, m->forward, init, ldi, c, ldc);
     }
 }
 
@@ -300,7 +303,7 @@ cb_status cb_engine_forward(cb_engine *e, const cb_steps *steps, const float *x,
     }
     for (size_t l = 0; l < e->stack->layers; l++)
         if ((st = cbi_layer_reserve(&e->layers[l], steps->B, steps->frames, e->block_rows, keep,
-                                    err)) != CB_OK)
+                                    e->kernels, err)) != CB_OK)
             return st;
     for (size_t l = 0; l < e->stack->layers; l++) {
         cbi_layer *y = &e->layers[l];
@@ -352,40 +355,70 @@ static void pass_carries(cbi_layer *y, size_t rows) {
     }
 }
 
-static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const block *b, float *gradient) {
+/* An index's gradient is added to the row of its symbol, in the order of the frames. */
+static void scatter_rows(const cb_engine *e, const cb_param *p, cbi_weight *m, const block *b,
+                         const float *g, size_t ldg) {
+    size_t ld = cbi_padded(p->rows);
+    for (size_t r = 0; r < b->rows; r++) {
+        float *d = m->d_rows + (size_t)e->index[b->frame + r] * ld;
+        for (size_t j = 0; j < p->rows; j++)
+            d[j] += g[r * ldg + j];
+    }
+}
+
+/* Sinks stand in the order of their operands (layer.c), so that each operand is packed once a
+ * block and read by all gates. */
+static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const block *b) {
     const cb_cell *cell = y->cell;
     size_t base[CBI_ROW_BASES] = {0, b->frame, 0, 0};
+    cbi_ref packed = CBI_NONE;
     for (size_t i = 0; i < cell->matrix_sink_count; i++) {
-        const cbi_matrix_sink *s = &cell->matrix_sinks[i];
+        const cbi_matrix_sink *s = &cell->matrix_sinks[y->sink_order[i]];
         const cb_param *p = &cell->params[s->param];
         cbi_weight *m = &y->weight[s->param];
-        size_t ldg, lda;
+        size_t ldg, lda, ldd = cbi_padded(p->cols);
         const float *g = rows_at(y, 1, CBI_AFTER, cell->backward.map[s->gradient], base, &ldg);
         if (m->on_index) {
-            size_t ld = cbi_padded(p->rows);
-            for (size_t r = 0; r < b->rows; r++) {
-                float *d = m->d_rows + (size_t)e->index[b->frame + r] * ld;
-                for (size_t j = 0; j < p->rows; j++)
-                    d[j] += g[r * ldg + j];
-            }
+            scatter_rows(e, p, m, b, g, ldg);
             continue;
         }
         const float *a = rows_at(y, 1, CBI_AFTER, cell->backward.map[s->operand], base, &lda);
-        cbi_gemm(p->rows, p->cols, b->rows, g, 1, ldg, a, lda, 1, 1.0f,
-                 m->map ? m->d_own : gradient + y->offset[s->param], p->cols);
+        if (e->gemm_gradients) {
+            cbi_gemm(p->rows, p->cols, b->rows, g, 1, ldg, a, lda, 1, 1.0f, m->gradient, ldd);
+            continue;
+        }
+        if (packed != s->operand)
+            cbi_panels_pack(e->kernels, b->rows, p->cols, a, lda, 1, y->panels);
+        packed = s->operand;
+        e->kernels->product(p->rows, p->cols, b->rows, g, 1, ldg, y->panels, m->gradient, ldd,
+                            m->gradient, ldd);
     }
 }
 
 static void clear_gradients(cbi_layer *y) {
     for (size_t k = 0; k < y->cell->param_count; k++) {
         const cb_param *p = &y->cell->params[k];
-        if (y->weight[k].d_own)
-            memset(y->weight[k].d_own, 0, p->rows * p->cols * sizeof(float));
+        if (y->weight[k].gradient)
+            memset(y->weight[k].gradient, 0, p->rows * cbi_padded(p->cols) * sizeof(float));
         if (y->weight[k].d_rows)
             memset(y->weight[k].d_rows, 0, p->cols * cbi_padded(p->rows) * sizeof(float));
     }
     for (size_t i = 0; i < y->cell->vector_sink_count; i++)
         memset(y->sum[i], 0, y->strip_floats * sizeof(float));
+}
+
+/* The gradient of a matrix, from its padded rows or gathered columns, through its structure. */
+static void collect_matrix(const cb_param *p, const cbi_weight *m, float *g) {
+    for (size_t i = 0; i < p->rows; i++)
+        for (size_t j = 0; j < p->cols; j++) {
+            float d = m->on_index ? m->d_rows[j * cbi_padded(p->rows) + i]
+                                  : m->gradient[i * cbi_padded(p->cols) + j];
+            int32_t at = m->map ? m->map[i * p->cols + j] : (int32_t)(i * p->cols + j) + 1;
+            if (at > 0)
+                g[at - 1] += d;
+            else if (at < 0)
+                g[-at - 1] -= d;
+        }
 }
 
 /* Sums over strips, gradients of structured and gathered matrices, and learned initial states go
@@ -400,21 +433,9 @@ static void collect_gradients(cb_engine *e, cbi_layer *y, float *gradient) {
             for (size_t j = 0; j < p->rows; j++)
                 g[j] += y->sum[i][r * ld + j];
     }
-    for (size_t k = 0; k < cell->param_count; k++) {
-        const cb_param *p = &cell->params[k];
-        const cbi_weight *m = &y->weight[k];
-        float *g = gradient + y->offset[k];
-        for (size_t i = 0; m->map && i < p->rows * p->cols; i++) {
-            float d = m->on_index ? m->d_rows[i % p->cols * cbi_padded(p->rows) + i / p->cols]
-                                  : m->d_own[i];
-            if (m->map[i] > 0)
-                g[m->map[i] - 1] += d;
-            else if (m->map[i] < 0)
-                g[-m->map[i] - 1] -= d;
-        }
-        for (size_t i = 0; m->on_index && !m->map && i < p->rows * p->cols; i++)
-            g[i] += m->d_rows[i % p->cols * cbi_padded(p->rows) + i / p->cols];
-    }
+    for (size_t k = 0; k < cell->param_count; k++)
+        if (cell->params[k].cols)
+            collect_matrix(&cell->params[k], &y->weight[k], gradient + y->offset[k]);
     for (size_t s = 0; s < cell->state_count; s++) {
         const cbi_state *state = &cell->states[s];
         const cbi_plane *p = &y->carry_in[s];
@@ -426,8 +447,7 @@ static void collect_gradients(cb_engine *e, cbi_layer *y, float *gradient) {
     }
 }
 
-static void backward_block(cb_engine *e, cbi_layer *y, const block *b, float *gradient,
-                           cbi_ref skip) {
+static void backward_block(cb_engine *e, cbi_layer *y, const block *b, cbi_ref skip) {
     size_t base[CBI_ROW_BASES] = {0, b->frame, 0, 0};
     find_old(e, y, b);
     run_phase(e, y, 1, CBI_BEFORE, b->rows, base, CBI_NONE);
@@ -440,7 +460,7 @@ static void backward_block(cb_engine *e, cbi_layer *y, const block *b, float *gr
         pass_carries(y, e->rows[t]);
     }
     run_phase(e, y, 1, CBI_AFTER, b->rows, base, skip);
-    add_matrix_gradients(e, y, b, gradient);
+    add_matrix_gradients(e, y, b);
 }
 
 static cbi_plane *input_gradient(cbi_layer *y, cbi_ref *node) {
@@ -487,8 +507,7 @@ cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t ld
         if (e->steps.T == 0)
             begin_rows(y, 0, e->steps.B);
         for (size_t b = e->block_count; b-- > 0;)
-            backward_block(e, y, &e->blocks[b], gradient,
-                           l == 0 && dx == NULL ? node : CBI_NONE);
+            backward_block(e, y, &e->blocks[b], l == 0 && dx == NULL ? node : CBI_NONE);
         collect_gradients(e, y, gradient);
         for (size_t s = 0; s < y->cell->state_count; s++) {
             cbi_free(y->d_final[s]);
@@ -519,8 +538,8 @@ cb_status cb_engine_final_state(const cb_engine *e, size_t layer, const char *st
         size_t t = e->steps.T;
         while (t > 0 && e->rows[t - 1] <= r)
             t--;
-        const float *row = t ? p->data + (e->first[t - 1] + r) * p->ld
-                             : p->data - (e->steps.B - r) * p->ld;
+        const float *row =
+            t ? p->data + (e->first[t - 1] + r) * p->ld : p->data - (e->steps.B - r) * p->ld;
         memcpy(out + r * p->dim, row, p->dim * sizeof *out);
     }
     return CB_OK;

@@ -147,8 +147,8 @@ static cb_status check_overrides(const cb_stack *s, const cb_init_override *over
                                p->name);
         }
         if (!used)
-            return cb_fail(err, CB_EARG, "init: no parameter is called '%.60s'%s", overrides[i].name,
-                           cbi_near_text(&near));
+            return cb_fail(err, CB_EARG, "init: no parameter is called '%.60s'%s",
+                           overrides[i].name, cbi_near_text(&near));
     }
     return CB_OK;
 }

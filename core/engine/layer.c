@@ -27,8 +27,8 @@ static cbi_plane *leaf_plane(cbi_layer *y, int phase, const cbi_node *n, cbi_row
     case CBI_LOWER: {
         cbi_row_base unused;
         cbi_ref ref = y->below->cell->exports[n->index].ref;
-        cbi_plane *plane = cbi_layer_plane(y->below, 0, CBI_LOOP,
-                                           y->below->cell->forward.map[ref], &unused);
+        cbi_plane *plane =
+            cbi_layer_plane(y->below, 0, CBI_LOOP, y->below->cell->forward.map[ref], &unused);
         return plane;
     }
     case CBI_D_OUTPUT:
@@ -78,9 +78,9 @@ typedef struct compiler {
     int backward, phase;
     const cbi_pass *pass;
     cbi_program *program;
-    uint32_t *slot_of;  /* [pass nodes] + 1; 0: none yet */
-    uint32_t *wide_of;  /* [pass nodes] + 1: slot of the value spread over a row */
-    size_t *last_use;   /* [pass nodes] instruction that reads it last, + 1 */
+    uint32_t *slot_of;    /* [pass nodes] + 1; 0: none yet */
+    uint32_t *wide_of;    /* [pass nodes] + 1: slot of the value spread over a row */
+    size_t *last_use;     /* [pass nodes] instruction that reads it last, + 1 */
     uint32_t *free_strip; /* scratch strips not in use */
     size_t free_count, strips;
     int failed;
@@ -217,8 +217,8 @@ static void compile_instr(compiler *c, const cbi_instr *in) {
             arg[k] = arg[0];
     if (in->src[0] == CBI_NONE)
         arg[0] = arg[1] = arg[2] = dst;
-    cbi_step step = {in->kind, NULL,    dst,           arg[0], arg[1],
-                     arg[2],   dim,     cbi_padded(dim), arg_dim, NULL};
+    cbi_step step = {in->kind,        NULL,    dst, arg[0], arg[1], arg[2], dim,
+                     cbi_padded(dim), arg_dim, NULL};
     if (pointwise && (step.run = find_kernel(c->kernels, in->op)) == NULL)
         c->failed = 2;
     if (in->kind == CBI_CLOCK)
@@ -348,9 +348,8 @@ static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
         size_t n = p->rows * p->cols, ld = cbi_padded(p->rows);
         if (p->structure != CB_STRUCTURE_FULL) {
             m->own = cbi_aligned_calloc(n, sizeof(float));
-            m->d_own = cbi_aligned_calloc(n, sizeof(float));
             m->map = cbi_calloc(n, sizeof(int32_t));
-            if (!m->own || !m->d_own || !m->map)
+            if (!m->own || !m->map)
                 return no_memory(err);
             cbi_structure_map(p, m->map);
         }
@@ -363,10 +362,25 @@ static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
         }
         m->forward = cbi_aligned_calloc(cbi_panels_size(kernels, p->cols, p->rows), sizeof(float));
         m->backward = cbi_aligned_calloc(cbi_panels_size(kernels, p->rows, p->cols), sizeof(float));
-        if (!m->forward || !m->backward)
+        m->gradient = cbi_aligned_calloc(p->rows * cbi_padded(p->cols), sizeof(float));
+        if (!m->forward || !m->backward || !m->gradient)
             return no_memory(err);
     }
     return CB_OK;
+}
+
+/* By operand, each in the order of its first sink. */
+static void order_sinks(cbi_layer *y) {
+    const cb_cell *cell = y->cell;
+    size_t n = 0;
+    for (size_t i = 0; i < cell->matrix_sink_count; i++) {
+        int seen = 0;
+        for (size_t k = 0; k < i; k++)
+            seen |= cell->matrix_sinks[k].operand == cell->matrix_sinks[i].operand;
+        for (size_t k = i; !seen && k < cell->matrix_sink_count; k++)
+            if (cell->matrix_sinks[k].operand == cell->matrix_sinks[i].operand)
+                y->sink_order[n++] = k;
+    }
 }
 
 static void set_strip(cbi_layer *y) {
@@ -399,7 +413,6 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
                          const cbi_kernels *kernels, cb_err *err) {
     const cb_cell *cell = stack->cells[index];
     size_t P = cell->param_count + 1, S = cell->state_count;
-    cb_status st;
     y->cell = cell;
     y->below = below;
     if (below != NULL)
@@ -408,6 +421,7 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
     y->weight = cbi_calloc(P, sizeof *y->weight);
     y->vector = cbi_calloc(P, sizeof *y->vector);
     y->sum = cbi_calloc(cell->vector_sink_count + 1, sizeof *y->sum);
+    y->sink_order = cbi_calloc(cell->matrix_sink_count + 1, sizeof *y->sink_order);
     y->forward = cbi_calloc(cell->forward.count + 1, sizeof *y->forward);
     y->backward = cbi_calloc(cell->backward.count + 1, sizeof *y->backward);
     y->state = cbi_calloc(S, sizeof *y->state);
@@ -418,18 +432,17 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
     y->initial = cbi_calloc(S, sizeof *y->initial);
     y->initial_rows = cbi_calloc(S, sizeof *y->initial_rows);
     y->d_final = cbi_calloc(S, sizeof *y->d_final);
-    if (!y->offset || !y->weight || !y->vector || !y->sum || !y->forward || !y->backward ||
-        !y->state || !y->begin || !y->old || !y->carry_in || !y->carry_out || !y->initial || !y->initial_rows ||
-        !y->d_final)
+    if (!y->offset || !y->weight || !y->vector || !y->sum || !y->sink_order || !y->forward ||
+        !y->backward || !y->state || !y->begin || !y->old || !y->carry_in || !y->carry_out ||
+        !y->initial || !y->initial_rows || !y->d_final)
         return no_memory(err);
     set_strip(y);
     set_dims(y);
     for (size_t i = 0; i < cell->vector_sink_count; i++)
         if ((y->sum[i] = cbi_aligned_calloc(y->strip_floats, sizeof(float))) == NULL)
             return no_memory(err);
-    if ((st = init_weights(y, stack, index, kernels, err)) != CB_OK)
-        return st;
-    return CB_OK;
+    order_sinks(y);
+    return init_weights(y, stack, index, kernels, err);
 }
 
 cb_status cbi_layer_compile(cbi_layer *y, const cbi_kernels *kernels, cb_err *err) {
@@ -451,7 +464,7 @@ void cbi_layer_fini(cbi_layer *y) {
     for (size_t k = 0; k < cell->param_count; k++) {
         if (y->weight) {
             cbi_aligned_free(y->weight[k].own);
-            cbi_aligned_free(y->weight[k].d_own);
+            cbi_aligned_free(y->weight[k].gradient);
             cbi_free(y->weight[k].map);
             cbi_aligned_free(y->weight[k].forward);
             cbi_aligned_free(y->weight[k].backward);
@@ -494,6 +507,8 @@ void cbi_layer_fini(cbi_layer *y) {
     cbi_free(y->weight);
     cbi_free(y->vector);
     cbi_free(y->sum);
+    cbi_free(y->sink_order);
+    cbi_aligned_free(y->panels);
     cbi_free(y->forward);
     cbi_free(y->backward);
     cbi_free(y->state);
@@ -519,7 +534,8 @@ static cb_status reserve(cbi_plane *p, size_t rows, size_t before, cb_err *err) 
         p->capacity = 0;
         p->memory = cbi_aligned_calloc(floats, sizeof(float));
         if (p->memory == NULL)
-            return cb_fail(err, CB_ENOMEM, "engine: %zu bytes for a plane of %zu rows", bytes, rows);
+            return cb_fail(err, CB_ENOMEM, "engine: %zu bytes for a plane of %zu rows", bytes,
+                           rows);
         p->capacity = rows;
     }
     p->data = p->memory + before * p->ld;
@@ -542,8 +558,25 @@ static size_t plane_rows(const cb_cell *cell, int backward, cbi_ref node, size_t
                                           : 0;
 }
 
+static cb_status reserve_panels(cbi_layer *y, size_t block, const cbi_kernels *kernels,
+                                cb_err *err) {
+    size_t widest = 0;
+    for (size_t i = 0; i < y->cell->matrix_sink_count; i++)
+        if (y->cell->params[y->cell->matrix_sinks[i].param].cols > widest)
+            widest = y->cell->params[y->cell->matrix_sinks[i].param].cols;
+    size_t floats = cbi_panels_size(kernels, block, widest);
+    if (floats <= y->panel_floats)
+        return CB_OK;
+    cbi_aligned_free(y->panels);
+    y->panel_floats = 0;
+    if ((y->panels = cbi_aligned_calloc(floats, sizeof(float))) == NULL)
+        return no_memory(err);
+    y->panel_floats = floats;
+    return CB_OK;
+}
+
 cb_status cbi_layer_reserve(cbi_layer *y, size_t B, size_t frames, size_t block, int keep,
-                            cb_err *err) {
+                            const cbi_kernels *kernels, cb_err *err) {
     const cb_cell *cell = y->cell;
     cb_status st = CB_OK;
     for (cbi_ref i = 0; st == CB_OK && i < cell->forward.count; i++) {
@@ -570,6 +603,8 @@ cb_status cbi_layer_reserve(cbi_layer *y, size_t B, size_t frames, size_t block,
         st = reserve(&y->x, frames, 0, err);
     if (st == CB_OK && y->above == NULL && keep)
         st = reserve(&y->dy, frames, 0, err);
+    if (st == CB_OK && keep)
+        st = reserve_panels(y, block, kernels, err);
     return st;
 }
 

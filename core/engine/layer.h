@@ -23,12 +23,12 @@ typedef struct cbi_plane {
 typedef struct cbi_weight {
     const float *dense; /* [rows][cols]: the weights themselves, or `own` */
     float *own;         /* structure: the effective matrix */
-    float *d_own;       /* structure: its gradient */
+    float *gradient;    /* [rows][cols padded]: summed over the blocks of a backward pass */
     int32_t *map;
-    float *forward;     /* panels for M v; index input: M^T as rows */
-    float *backward;    /* panels for M^T g */
-    float *d_rows;      /* index input: gradient as rows, [cols][ld] */
-    int on_index;       /* multiplies an index */
+    float *forward;  /* panels for M v; index input: M^T as rows */
+    float *backward; /* panels for M^T g */
+    float *d_rows;   /* index input: gradient as rows, [cols][ld] */
+    int on_index;    /* multiplies an index */
 } cbi_weight;
 
 typedef struct cbi_phase_run {
@@ -37,26 +37,29 @@ typedef struct cbi_phase_run {
 
 typedef struct cbi_layer {
     const cb_cell *cell;
-    size_t *offset;       /* of each parameter in w */
-    cbi_weight *weight;   /* [params]; vectors: unused */
-    float **vector;       /* [params]: strip of equal rows; matrices: NULL */
-    float **sum;          /* [vector sinks]: strip of sums */
-    cbi_plane *forward;   /* [forward nodes]; storage nodes only */
-    cbi_plane *backward;  /* [backward nodes] */
-    cbi_plane *state;     /* [states] data: frame 0 */
-    cbi_plane *begin;     /* [states] the same rows from the first initial one */
-    cbi_plane x;          /* input, padded; layer 0 */
-    cbi_plane dy;         /* gradient of the output */
-    cbi_plane *old;       /* [states] values before the steps of a block, gathered */
+    size_t *offset;                  /* of each parameter in w */
+    cbi_weight *weight;              /* [params]; vectors: unused */
+    float **vector;                  /* [params]: strip of equal rows; matrices: NULL */
+    float **sum;                     /* [vector sinks]: strip of sums */
+    cbi_plane *forward;              /* [forward nodes]; storage nodes only */
+    cbi_plane *backward;             /* [backward nodes] */
+    cbi_plane *state;                /* [states] data: frame 0 */
+    cbi_plane *begin;                /* [states] the same rows from the first initial one */
+    cbi_plane x;                     /* input, padded; layer 0 */
+    cbi_plane dy;                    /* gradient of the output */
+    cbi_plane *old;                  /* [states] values before the steps of a block, gathered */
     cbi_plane *carry_in, *carry_out; /* [states] */
-    float **initial;      /* [states] given, [B][dim], or NULL */
+    float **initial;                 /* [states] given, [B][dim], or NULL */
     size_t *initial_rows;
-    float **d_final;      /* [states] given, or NULL */
+    float **d_final;                  /* [states] given, or NULL */
     cbi_phase_run run[2][CBI_PHASES]; /* forward, backward */
     size_t strip_rows, strip_floats;
-    float *scratch;       /* strips of programs */
+    size_t *sink_order; /* matrix sinks, those of one operand together */
+    float *panels;      /* an operand of weight gradients, packed: rows of a block */
+    size_t panel_floats;
+    float *scratch; /* strips of programs */
     size_t scratch_strips;
-    float **number;       /* [numbers] strips of one value */
+    float **number; /* [numbers] strips of one value */
     double *number_value;
     size_t numbers, number_capacity;
     struct cbi_layer *below, *above;
@@ -69,7 +72,7 @@ void cbi_layer_fini(cbi_layer *layer);
 CB_MUST_USE cb_status cbi_layer_compile(cbi_layer *layer, const cbi_kernels *kernels, cb_err *err);
 /* Makes all planes large enough; `block` rows for a block of steps. */
 CB_MUST_USE cb_status cbi_layer_reserve(cbi_layer *layer, size_t B, size_t frames, size_t block,
-                                        int keep, cb_err *err);
+                                        int keep, const cbi_kernels *kernels, cb_err *err);
 /* Bytes that cbi_layer_reserve would hold for a cell. */
 size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep);
 void cbi_layer_set_weights(cbi_layer *layer, const cbi_kernels *kernels, const float *w);

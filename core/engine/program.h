@@ -26,11 +26,11 @@ typedef enum cbi_row_base {
 
 /* Where a program finds a value. */
 typedef struct cbi_slot {
-    float **plane;     /* rows at *plane + row*ld; NULL: fixed */
-    float *fixed;      /* strip that stays where it is */
+    float **plane; /* rows at *plane + row*ld; NULL: fixed */
+    float *fixed;  /* strip that stays where it is */
     size_t ld;
     cbi_row_base base;
-    int columns;       /* fixed: 1: moves with the columns (vectors, sums), 0: scratch, numbers */
+    int columns; /* fixed: 1: moves with the columns (vectors, sums), 0: scratch, numbers */
 } cbi_slot;
 
 typedef struct cbi_step {

@@ -11,17 +11,17 @@
 
 typedef struct layer {
     const cb_cell *cell;
-    size_t *at;       /* [nodes] offset of a node's value in a row of the tape */
-    size_t length;    /* of a row: forward and backward nodes */
-    double *tape;     /* [frames][length] */
-    double **matrix;  /* [params] effective matrices, dense */
+    size_t *at;      /* [nodes] offset of a node's value in a row of the tape */
+    size_t length;   /* of a row: forward and backward nodes */
+    double *tape;    /* [frames][length] */
+    double **matrix; /* [params] effective matrices, dense */
     double **d_matrix;
     int32_t **map;    /* [params] structures, NULL if full */
     double **initial; /* [states] given, [B][dim], or NULL */
     size_t *initial_rows;
-    double **d_final; /* [states] given, or NULL */
+    double **d_final;   /* [states] given, or NULL */
     double **d_initial; /* [states] [B][dim], result */
-    double *d_input;  /* [frames][I] */
+    double *d_input;    /* [frames][I] */
 } layer;
 
 struct cb_reference {
@@ -393,8 +393,9 @@ static void set_incoming(cb_reference *r, size_t l, size_t t, size_t row, const 
                 if (last)
                     out[j] = y->d_final[n->index] ? y->d_final[n->index][row * n->dim + j] : 0;
                 else
-                    out[j] = d == CBI_NONE ? 0
-                                           : y->tape[(r->first[t + 1] + row) * y->length + y->at[d] + j];
+                    out[j] = d == CBI_NONE
+                                 ? 0
+                                 : y->tape[(r->first[t + 1] + row) * y->length + y->at[d] + j];
             }
         } else if (n->kind == CBI_D_UPPER) {
             const layer *u = &r->layers[l + 1];

@@ -139,7 +139,8 @@ cb_status cbi_stack_state(const cb_stack *s, size_t layer, const char *name, siz
             return CB_OK;
         cbi_near_offer(&near, cell->states[*state].name);
     }
-    return cb_fail(err, CB_EARG, "%s has no state '%.60s'%s", cell->name, name, cbi_near_text(&near));
+    return cb_fail(err, CB_EARG, "%s has no state '%.60s'%s", cell->name, name,
+                   cbi_near_text(&near));
 }
 
 cb_status cbi_steps_check(const cb_steps *steps, cb_err *err) {

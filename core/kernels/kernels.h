@@ -48,14 +48,14 @@ typedef struct cbi_kernels {
 
     /*
      * C [m][n] = C0 + A [m][k] * B, in place or from row-constant values:
-     *   a     row i at a + i*lda
+     *   a     element (i, l) at a + i*rsa + l*csa (csa = 1: rows of values; rsa = 1: transposed)
      *   b     packed panels, (n rounded up to panel) / panel of them
      *   init  NULL: C0 = 0; else row i of C0 at init + i*ldi (ldi = 0: the same row for all; init
      *         may be c itself with ldi = ldc); read up to n rounded up to CBI_LANES
      *   c     row i at c + i*ldc; ldc >= n rounded up to CBI_LANES: lanes up to there are written
      */
-    void (*product)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-                    const float *init, size_t ldi, float *c, size_t ldc);
+    void (*product)(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa,
+                    const float *b, const float *init, size_t ldi, float *c, size_t ldc);
 
     /* d[i*ldd] = sum over j < n of a[i*lda + j], i < rows. The order depends on n alone; padding
      * is not read. */

@@ -9,18 +9,17 @@
  */
 enum { GROUP = CBI_LANES / V_LANES, PANEL = V_GROUPS * CBI_LANES, PER_PANEL = V_GROUPS * GROUP };
 
-typedef void (*block_run)(size_t k, const float *a, size_t lda, const float *b, const float *init,
-                          size_t ldi, float *c, size_t ldc);
+typedef void (*block_run)(size_t k, const float *a, size_t rsa, size_t csa, const float *b,
+                          const float *init, size_t ldi, float *c, size_t ldc);
 
 /* A loop that is unrolled whole, so that the arrays it fills live in registers. */
 #define EACH(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
 
 /* `rows` and `vectors` are constants wherever this is inlined. The vectors of a row may reach over
  * several whole panels. */
-static inline __attribute__((always_inline)) void block(const size_t rows, const size_t vectors,
-                                                        size_t k, const float *a, size_t lda,
-                                                        const float *b, const float *init,
-                                                        size_t ldi, float *c, size_t ldc) {
+static inline __attribute__((always_inline)) void
+block(const size_t rows, const size_t vectors, size_t k, const float *a, size_t rsa, size_t csa,
+      const float *b, const float *init, size_t ldi, float *c, size_t ldc) {
     const size_t next = k * PANEL;
     vf sum[V_ROWS][V_WIDE * PER_PANEL];
     EACH(i, rows) {
@@ -34,7 +33,7 @@ static inline __attribute__((always_inline)) void block(const size_t rows, const
             row[j] = v_load(b + j / PER_PANEL * next + j % PER_PANEL * V_LANES);
         }
         EACH(i, rows) {
-            const vf x = v_set(a[i * lda + l]);
+            const vf x = v_set(a[i * rsa + l * csa]);
             EACH(j, vectors) {
                 sum[i][j] = v_fma(x, row[j], sum[i][j]);
             }
@@ -49,9 +48,10 @@ static inline __attribute__((always_inline)) void block(const size_t rows, const
 
 /* One function for each height and, where a panel is wider than 16, each width of a last panel. */
 #define BLOCK(rows, groups)                                                                        \
-    static void block_##rows##_##groups(size_t k, const float *a, size_t lda, const float *b,      \
-                                        const float *init, size_t ldi, float *c, size_t ldc) {     \
-        block(rows, groups *GROUP, k, a, lda, b, init, ldi, c, ldc);                               \
+    static void block_##rows##_##groups(size_t k, const float *a, size_t rsa, size_t csa,          \
+                                        const float *b, const float *init, size_t ldi, float *c,   \
+                                        size_t ldc) {                                              \
+        block(rows, groups *GROUP, k, a, rsa, csa, b, init, ldi, c, ldc);                          \
     }
 
 /* clang-format off */
@@ -86,24 +86,26 @@ static const block_run blocks[V_ROWS][V_GROUPS] = {
 
 /* A row alone, V_WIDE whole panels at a time: the few chains of one panel would wait for their own
  * sums. */
-static void block_wide(size_t k, const float *a, const float *b, const float *init, float *c) {
-    block(1, V_WIDE * PER_PANEL, k, a, 0, b, init, 0, c, 0);
+static void block_wide(size_t k, const float *a, size_t csa, const float *b, const float *init,
+                       float *c) {
+    block(1, V_WIDE * PER_PANEL, k, a, 0, csa, b, init, 0, c, 0);
 }
 
 /* Panel by panel, so that one panel stays in the nearest cache while all rows pass. */
-static void product(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-                    const float *init, size_t ldi, float *c, size_t ldc) {
+static void product(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa,
+                    const float *b, const float *init, size_t ldi, float *c, size_t ldc) {
     static const float zeros[V_WIDE * PANEL];
     size_t j = 0;
     for (; m == 1 && n - j >= V_WIDE * PANEL; j += V_WIDE * PANEL, b += V_WIDE * k * PANEL)
-        block_wide(k, a, b, init ? init + j : zeros, c + j);
+        block_wide(k, a, csa, b, init ? init + j : zeros, c + j);
     for (; j < n; j += PANEL, b += k * PANEL) {
         const size_t left = (n - j + CBI_LANES - 1) / CBI_LANES;
         const size_t groups = left < V_GROUPS ? left : V_GROUPS;
         for (size_t i = 0; i < m; i += V_ROWS) {
             const size_t rows = m - i < V_ROWS ? m - i : V_ROWS;
-            blocks[rows - 1][groups - 1](k, a + i * lda, lda, b, init ? init + i * ldi + j : zeros,
-                                         init ? ldi : 0, c + i * ldc + j, ldc);
+            blocks[rows - 1][groups - 1](k, a + i * rsa, rsa, csa, b,
+                                         init ? init + i * ldi + j : zeros, init ? ldi : 0,
+                                         c + i * ldc + j, ldc);
         }
     }
 }

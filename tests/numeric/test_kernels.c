@@ -109,7 +109,7 @@ static void one_product(const cbi_kernels *set, arena *mem, size_t m, size_t n, 
     for (size_t i = 0; i + 1 < m; i++)
         for (size_t j = wide; j < ldc; j++)
             c[i * ldc + j] = 12345;
-    set->product(m, n, k, a, lda, b, init, ldi, c, ldc);
+    set->product(m, n, k, a, lda, 1, b, init, ldi, c, ldc);
     for (size_t i = 0; i + 1 < m; i++)
         for (size_t j = wide; j < ldc; j++)
             assert_true(c[i * ldc + j] == 12345);
@@ -151,15 +151,15 @@ static void test_product_bits(void **state) {
     fill(b, K * N, 0);
     for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
         float *all = pack(*set, K, N, (matrix){b, N, 1});
-        (*set)->product(M, N, K, a, K, all, NULL, 0, c, LDC);
+        (*set)->product(M, N, K, a, K, 1, all, NULL, 0, c, LDC);
         for (size_t first = 0; first < M; first++) {
-            (*set)->product(M - first, N, K, a + first * K, K, all, NULL, 0, part, LDC);
+            (*set)->product(M - first, N, K, a + first * K, K, 1, all, NULL, 0, part, LDC);
             for (size_t i = first; i < M; i++)
                 assert_memory_equal(part + (i - first) * LDC, c + i * LDC, N * sizeof *c);
         }
         for (size_t j = 0; j < N; j++) {
             float *one = pack(*set, K, 1, (matrix){b + j, N, 1});
-            (*set)->product(M, 1, K, a, K, one, NULL, 0, part, LDC);
+            (*set)->product(M, 1, K, a, K, 1, one, NULL, 0, part, LDC);
             for (size_t i = 0; i < M; i++)
                 assert_memory_equal(part + i * LDC, c + i * LDC + j, sizeof *c);
             free(one);
@@ -304,7 +304,7 @@ static void test_golden_bits(void **state) {
         for (float *p = out; p < d; p++)
             if (isnan(*p))
                 *p = 12345;
-        (*set)->product(M, WIDE - 3, K, x[1], K, panels, x[2], 0, d, WIDE);
+        (*set)->product(M, WIDE - 3, K, x[1], K, 1, panels, x[2], 0, d, WIDE);
         (*set)->row_sum(M, WIDE - 3, d, WIDE, d + M * WIDE, 1);
         for (size_t i = 0; i < M; i++) /* padding is no result */
             for (size_t j = WIDE - 3; j < WIDE; j++)
