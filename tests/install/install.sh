@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# install.sh BUILD LIBDIR VERSION GENERATOR: installs into a temporary prefix and uses what is there as a
-# stranger would: a program built with find_package and with pkg-config, the command, and the Lua
-# module in the stock interpreter. LIBDIR is relative to the prefix.
+# install.sh BUILD LIBDIR VERSION GENERATOR: installs into a temporary prefix and uses what is there
+# as a stranger would: a program built with find_package and with pkg-config, the command, and the
+# Lua module in the stock interpreter. LIBDIR is relative to the prefix.
 set -euo pipefail
 
 build=$1
