@@ -125,7 +125,9 @@ typedef struct cbi_cli_table {
     const char *const *names; /* borrowed until it is printed */
     cbi_cli_cell *cells;
     size_t count, capacity;
-    int fold;   /* plain: columns of texts that are the same in all rows stand above, once */
+    /* Plain: columns of texts that are the same in all rows stand above, once; except the one of
+     * this name. NULL: none does. */
+    const char *fold_except;
     int failed; /* memory ran out while a cell was added */
 } cbi_cli_table;
 

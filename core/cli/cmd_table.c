@@ -15,7 +15,7 @@ cb_status cbi_cli_print_query(cb_store *store, const char *sql, const cb_value *
                               cbi_cli_format format, cb_err *err) {
     cb_query *query = NULL;
     const char **names = NULL;
-    cbi_cli_table table = {.format = format, .fold = 1};
+    cbi_cli_table table = {.format = format, .fold_except = "cell"};
     int has_row = 0;
     cb_status st = cb_query_open(&query, store, sql, values, n, err);
     if (st != CB_OK)

@@ -157,7 +157,8 @@ static void pad(size_t n) {
 
 /* One text for all rows of a column; NULL if they differ, are numbers, or are not there. */
 static const char *column_constant(const cbi_cli_table *table, size_t column) {
-    if (!table->fold || table->count == 0 || table->cells[column].type != CB_VALUE_TEXT)
+    if (table->fold_except == NULL || strcmp(table->names[column], table->fold_except) == 0 ||
+        table->count == 0 || table->cells[column].type != CB_VALUE_TEXT)
         return NULL;
     const char *text = table->cells[column].text;
     for (size_t i = column; i < table->count; i += table->columns)

@@ -36,6 +36,19 @@ until_finished() {
     done
 }
 
+# kill_worker PID: kills a worker of that coordinator, waiting for one if there is none yet.
+kill_worker() {
+    tries=0
+    worker=
+    while [ -z "$worker" ] && [ "$tries" -lt 300 ]; do
+        worker=$(grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2> /dev/null | head -n 1 | cut -d / -f 3)
+        [ -n "$worker" ] || sleep 0.02
+        tries=$((tries + 1))
+    done
+    [ -n "$worker" ] || fault "no worker to kill"
+    kill -9 "$worker"
+}
+
 expect 0 run many.lua --db whole.db --jobs 2
 same "undisturbed: finished" "$(finished whole.db)" 108
 
@@ -50,9 +63,7 @@ first=$(finished cut.db)
 "$cellbench" run many.lua --db cut.db --jobs 2 > out 2> err &
 pid=$!
 until_finished cut.db $((first + 10))
-worker=$(grep -l "^PPid:[[:space:]]*$pid\$" /proc/[0-9]*/status 2> /dev/null | head -n 1 | cut -d / -f 3)
-[ -n "$worker" ] || fault "no worker to kill"
-kill -9 "$worker"
+kill_worker "$pid"
 wait "$pid"
 same "a worker was killed: exit status" "$?" 0
 same "after a worker was killed" "$(finished cut.db)" 108
@@ -77,4 +88,33 @@ same "stopped: nothing is left running" \
 expect 0 run many.lua --db stopped.db --jobs 1 --quiet
 bits stopped.db > stopped.txt
 cmp whole.txt stopped.txt || fault "the bits differ with --jobs 1"
+
+# ---- a trial that costs one worker after another its life has failed; the others go on ----
+cat > long.lua <<'EOF'
+local cb = require "cellbench"
+return cb.study {
+  name  = "long",
+  task  = cb.task.adding { length = 60, train = 400, valid = 40, test = 40 },
+  cells = { "lstm" }, hidden = 32,
+  train = { epochs = 60, batch = 10 },
+  seeds = 2,
+}
+EOF
+"$cellbench" run long.lua --db long.db --jobs 1 > out 2> err &
+pid=$!
+kills=0
+until grep -q ' failed: ' err || [ "$kills" -eq 8 ]; do
+    sleep 0.3 # a worker that dies before it has a trial costs no trial anything
+    kill_worker "$pid"
+    sleep 0.1
+    kills=$((kills + 1))
+done
+wait "$pid"
+same "a failed trial: exit status" "$?" 1
+says err 'killed by signal 9' '^cellbench: 1 trial failed'
+same "a failed trial: the rest" "$(finished long.db)" 1
+expect 1 run long.lua --db long.db --jobs 1
+says err 'nothing left to do' '^cellbench: 1 trial failed'
+expect 0 run long.lua --db long.db --jobs 1 --retry-failed
+same "retried" "$(finished long.db)" 2
 finish
