@@ -6,7 +6,6 @@
  */
 #include "cellbench/engine.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -36,7 +35,6 @@ struct cb_engine {
     size_t block_count, block_rows;
     size_t step_capacity, frame_capacity, block_capacity, index_capacity;
     size_t first_capacity, row_capacity;
-    int gemm_gradients; /* weight gradients by BLIS instead of our own products */
     int kept;           /* the last forward pass can be followed by a backward one */
 };
 
@@ -57,7 +55,6 @@ cb_status cb_engine_create(cb_engine **out, const cb_stack *stack, cb_err *err) 
         st = no_memory(err);
     else
         st = cbi_kernels_get(&e->kernels, err);
-    e->gemm_gradients = getenv("X_BLIS") != NULL;
     for (size_t l = 0; st == CB_OK && l < stack->layers; l++)
         st = cbi_layer_init(&e->layers[l], stack, l, l ? &e->layers[l - 1] : NULL, e->kernels, err);
     for (size_t l = 0; st == CB_OK && l < stack->layers; l++)
@@ -383,7 +380,7 @@ static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const block *b) {
             continue;
         }
         const float *a = rows_at(y, 1, CBI_AFTER, cell->backward.map[s->operand], base, &lda);
-        if (e->gemm_gradients) {
+        if (p->rows * p->cols >= e->kernels->blis_from) {
             cbi_gemm(p->rows, p->cols, b->rows, g, 1, ldg, a, lda, 1, 1.0f, m->gradient, ldd);
             continue;
         }

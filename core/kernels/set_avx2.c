@@ -12,5 +12,6 @@ const cbi_kernels cbi_kernels_avx2 = {
     .pointwise = pointwise,
     .panel = PANEL,
     .product = product,
+    .blis_from = 128 * 128,
     .row_sum = row_sum,
 };

@@ -12,5 +12,6 @@ const cbi_kernels cbi_kernels_avx512 = {
     .pointwise = pointwise,
     .panel = PANEL,
     .product = product,
+    .blis_from = SIZE_MAX,
     .row_sum = row_sum,
 };

@@ -12,5 +12,6 @@ const cbi_kernels cbi_kernels_portable = {
     .pointwise = pointwise,
     .panel = PANEL,
     .product = product,
+    .blis_from = 0,
     .row_sum = row_sum,
 };
