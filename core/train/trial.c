@@ -33,8 +33,8 @@ static cb_status check_keys(const json_t *object, const char *const *known, cons
                             cb_err *err) {
     if (!json_is_object(object))
         return cb_fail(err, CB_EARG, "%s: expected an object", where);
-    void *it = json_object_iter((json_t *)(uintptr_t)object);
-    for (; it; it = json_object_iter_next((json_t *)(uintptr_t)object, it)) {
+    void *it = json_object_iter((json_t *)object);
+    for (; it; it = json_object_iter_next((json_t *)object, it)) {
         const char *key = json_object_iter_key(it);
         cbi_near near;
         size_t k = 0;
@@ -90,9 +90,9 @@ typedef struct layers {
 
 static void layers_fini(layers *all) {
     for (size_t l = 0; l < all->given; l++) {
-        cb_cell_setting *s = (cb_cell_setting *)(uintptr_t)all->spec[l].settings;
+        cb_cell_setting *s = (cb_cell_setting *)all->spec[l].settings;
         for (size_t i = 0; i < all->spec[l].setting_count; i++)
-            cbi_free((double *)(uintptr_t)s[i].values);
+            cbi_free((double *)s[i].values);
         cbi_free(s);
     }
     cbi_free(all->spec);
@@ -264,12 +264,14 @@ static cb_status make_stack(cb_trial *trial, const json_t *raw, layers *all, cb_
     st = params ? cbi_stack_size(&trial->stack, &common, all->spec, all->count, trial->data,
                                  (size_t)params, err)
                 : cbi_stack_build(&trial->stack, all->spec, all->count, trial->data, common, err);
+    if (st != CB_OK)
+        return st;
     const size_t top = all->spec[all->count - 1].hidden;
     trial->hidden = top ? top : common;
     for (size_t l = 0; l < all->count; l++)
         if (all->spec[l].hidden == 0)
             all->spec[l].hidden = common;
-    return st;
+    return CB_OK;
 }
 
 /* The resolved specification; takes `task`. */
