@@ -49,6 +49,7 @@ typedef struct cbi_expr {
     double number;
     int arg[CBI_ARGS_MAX]; /* indices into cbi_ast.exprs */
     int args;
+    int depth; /* of the tree below, counted from 1 */
 } cbi_expr;
 
 typedef enum cbi_stmt_kind {
@@ -65,6 +66,11 @@ typedef enum cbi_stmt_kind {
     CBI_STMT_EQUATION
 } cbi_stmt_kind;
 
+/* The word that begins a declaration, by kind. */
+extern const char *const cbi_words[CBI_STMT_EQUATION];
+/* Whether a name is one of them. */
+int cbi_is_word(const char *name);
+
 /* One declared item or equation; `state h, c` makes two statements with the same first place. */
 typedef struct cbi_stmt {
     cbi_stmt_kind kind;
@@ -74,6 +80,7 @@ typedef struct cbi_stmt {
     char word[CBI_NAME_SIZE]; /* structure, law, cell of `lowest` */
     int prime;                /* equation, output: name' */
     int dim;                  /* expression of [dim], or -1 */
+    size_t value;             /* dim, param: its dimension once evaluated; 0: none yet */
     int expr;                 /* right side of an equation or `dim`, or -1 */
     int has_number, learned;  /* state, param: = number | learned */
     double *numbers;          /* set: its values; state, param, init, limit: one number */

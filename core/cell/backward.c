@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reverse-mode differentiation of the step graph. The derivative of an operation is an expression of
- * the language (ops.c), so the backward graph is an ordinary graph, appended to the forward one.
+ * Reverse-mode differentiation of the step graph. The derivative of an operation is an expression
+ * of the language (ops.c), so the backward graph is an ordinary graph, appended to the forward one.
  *
  * The gradient of a matrix is not formed here: a sink names the two values whose outer products
  * are summed over steps and rows.
@@ -201,8 +201,8 @@ static int is_used(const deriver *d, cbi_ref ref) {
 static void own_node(deriver *d, cbi_ref *ref, cbi_ref *taken, size_t *taken_count) {
     if (*ref == CBI_NONE)
         return;
-    int shared = d->g->node[*ref].kind < CBI_PRODUCT || *ref < d->cell->forward_count ||
-                 is_used(d, *ref);
+    int shared =
+        d->g->node[*ref].kind < CBI_PRODUCT || *ref < d->cell->forward_count || is_used(d, *ref);
     for (size_t i = 0; i < *taken_count; i++)
         shared |= taken[i] == *ref;
     if (shared)
@@ -213,18 +213,17 @@ static void own_node(deriver *d, cbi_ref *ref, cbi_ref *taken, size_t *taken_cou
 static void seed(deriver *d) {
     cb_cell *cell = d->cell;
     cbi_graph *g = d->g;
-    accumulate(d, cell->output,
-               cbi_graph_leaf(g, CBI_D_OUTPUT, dim_of(d, cell->output), 0));
+    accumulate(d, cell->output, cbi_graph_leaf(g, CBI_D_OUTPUT, dim_of(d, cell->output), 0));
     for (uint32_t s = 0; s < cell->state_count; s++)
-        accumulate(d, cell->states[s].next,
-                   cbi_graph_leaf(g, CBI_D_STATE, cell->states[s].dim, s));
+        accumulate(d, cell->states[s].next, cbi_graph_leaf(g, CBI_D_STATE, cell->states[s].dim, s));
     for (uint32_t e = 0; e < cell->export_count; e++)
         accumulate(d, cell->exports[e].ref,
                    cbi_graph_leaf(g, CBI_D_UPPER, dim_of(d, cell->exports[e].ref), e));
 }
 
 cb_status cbi_cell_differentiate(cb_cell *cell, cb_err *err) {
-    size_t n = cell->forward_count, outs = cell->state_count + cell->read_count + 1, taken_count = 0;
+    size_t n = cell->forward_count, outs = cell->state_count + cell->read_count + 1,
+           taken_count = 0;
     cb_status st = CB_ENOMEM;
     deriver d = {cell, &cell->graph, cbi_calloc(n, sizeof(cbi_ref)), cbi_calloc(n, 1), err};
     cbi_ref *taken = cbi_calloc(outs, sizeof *taken);

@@ -12,7 +12,7 @@
 static int name_matches(const cb_cell_def *def, const char *name) {
     if (strcmp(def->name, name) == 0)
         return 1;
-    size_t n = strlen(name);
+    size_t n = strchr(name, ' ') == NULL ? strlen(name) : 0;
     for (const char *a = def->aliases; a && n && (a = strstr(a, name)) != NULL; a++)
         if ((a == def->aliases || a[-1] == ' ') && (a[n] == ' ' || a[n] == '\0'))
             return 1;
@@ -97,8 +97,8 @@ static cb_status fill_state_infos(cb_cell *cell, cb_err *err) {
 static cb_status check_sizes(const cb_cell *cell, cb_err *err) {
     if (cell->H == 0 || cell->H > 10000000 || cell->I > 10000000)
         return cb_fail(err, CB_ESHAPE,
-                       "%s: hidden: expected 1 to 1e7, input up to 1e7; got %zu and %zu", cell->name,
-                       cell->H, cell->I);
+                       "%s: hidden: expected 1 to 1e7, input up to 1e7; got %zu and %zu",
+                       cell->name, cell->H, cell->I);
     if ((cell->I == 0) != (cell->kind == CB_INPUT_NONE))
         return cb_fail(err, CB_ESHAPE, "%s: an input of dimension %zu does not go with its kind",
                        cell->name, cell->I);
@@ -267,7 +267,10 @@ static const char *node_name(const cb_cell *cell, const cbi_pass *pass, cbi_ref 
                 snprintf(buffer, 96, "%s%s", cell->values[i].name, state ? "'" : "");
                 return buffer;
             }
-    snprintf(buffer, 96, "%s%u", n->kind == CBI_KEPT ? "v" : pass == &cell->forward ? "v" : "d",
+    snprintf(buffer, 96, "%s%u",
+             n->kind == CBI_KEPT      ? "v"
+             : pass == &cell->forward ? "v"
+                                      : "d",
              (unsigned)forward);
     return buffer;
 }
@@ -293,8 +296,7 @@ static void describe_program(cbi_text *out, const cb_cell *cell, const cbi_pass 
     for (size_t i = 0; i < stage->instrs; i++) {
         const cbi_instr *in = &pass->instr[stage->first_instr + i];
         if (in->sink)
-            cbi_text_addf(out, "    d%s += ",
-                          cell->params[cell->vector_sinks[in->dst].param].name);
+            cbi_text_addf(out, "    d%s += ", cell->params[cell->vector_sinks[in->dst].param].name);
         else
             cbi_text_addf(out, "    %s = ", node_name(cell, pass, in->dst, a));
         cbi_text_add(out, in->kind == CBI_POINTWISE ? in->op

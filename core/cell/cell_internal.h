@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A built cell, as the engine and the schedule see it. Only core/cell and core/engine include this. */
+/* A built cell, as the engine and the schedule see it. Only core/cell and core/engine include this.
+ */
 #ifndef CB_CELL_INTERNAL_H
 #define CB_CELL_INTERNAL_H
 

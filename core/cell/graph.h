@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The graph of one step of a cell: typed nodes with a dimension each. Pure data; the forward and the
- * derived backward graph stand in one array, in an order in which arguments come first.
+ * The graph of one step of a cell: typed nodes with a dimension each. Pure data; the forward and
+ * the derived backward graph stand in one array, in an order in which arguments come first.
  */
 #ifndef CB_CELL_GRAPH_H
 #define CB_CELL_GRAPH_H

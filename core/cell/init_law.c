@@ -14,9 +14,9 @@ static const struct {
     cb_law law;
     int takes_number;
 } laws[] = {
-    {"zero", CB_LAW_ZERO, 0},     {"constant", CB_LAW_CONSTANT, 1},
-    {"uniform", CB_LAW_UNIFORM, 1}, {"normal", CB_LAW_NORMAL, 1},
-    {"glorot", CB_LAW_GLOROT, 0}, {"orthogonal", CB_LAW_ORTHOGONAL, 1},
+    {"zero", CB_LAW_ZERO, 0},         {"constant", CB_LAW_CONSTANT, 1},
+    {"uniform", CB_LAW_UNIFORM, 1},   {"normal", CB_LAW_NORMAL, 1},
+    {"glorot", CB_LAW_GLOROT, 0},     {"orthogonal", CB_LAW_ORTHOGONAL, 1},
     {"identity", CB_LAW_IDENTITY, 1}, {NULL, CB_LAW_ZERO, 0},
 };
 
@@ -33,7 +33,8 @@ cb_status cbi_law_find(const char *name, cb_law *law, int *takes_number, cb_err 
     }
     *law = CB_LAW_ZERO;
     *takes_number = 0;
-    return cb_fail(err, CB_EARG, "unknown initialisation law '%.40s'%s", name, cbi_near_text(&near));
+    return cb_fail(err, CB_EARG, "unknown initialisation law '%.40s'%s", name,
+                   cbi_near_text(&near));
 }
 
 cb_status cb_init_parse(cb_init *out, const char *text, cb_err *err) {
@@ -42,8 +43,9 @@ cb_status cb_init_parse(cb_init *out, const char *text, cb_err *err) {
     int takes;
     *out = (cb_init){CB_LAW_ZERO, 0};
     if (n == 0 || n > CBI_NAME_MAX)
-        return cb_fail(err, CB_EARG, "expected an initialisation law such as \"normal(0.1)\", got "
-                                     "\"%.60s\"",
+        return cb_fail(err, CB_EARG,
+                       "expected an initialisation law such as \"normal(0.1)\", got "
+                       "\"%.60s\"",
                        text);
     memcpy(name, text, n);
     name[n] = '\0';

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of pointwise operations: name, arity, value in f64, and derivative as expressions of the
- * language in the arguments a, b, c and the value y. Adding an operation is one row here and one
- * loop in kernels/.
+ * The table of pointwise operations: name, arity, value in f64, and derivative as expressions of
+ * the language in the arguments a, b, c and the value y. Adding an operation is one row here and
+ * one loop in kernels/.
  */
 #ifndef CB_CELL_OPS_H
 #define CB_CELL_OPS_H

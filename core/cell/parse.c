@@ -15,7 +15,12 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
-enum { DEPTH_MAX = 200, EXPRS_MAX = 20000 };
+/* Far beyond any cell of the literature (a few hundred): they bound the time that a text can take
+ * (the graph is searched linearly) and the depth of every recursion over its tree. */
+enum { DEPTH_MAX = 200, EXPRS_MAX = 4000, STMTS_MAX = 1000 };
+
+const char *const cbi_words[CBI_STMT_EQUATION] = {"state",  "set",  "dim",   "param",  "fixed",
+                                                  "matrix", "init", "limit", "output", "lowest"};
 
 typedef struct parser {
     cbi_ast *ast;
@@ -37,7 +42,7 @@ cb_status cbi_fail_at(cb_err *err, cb_status code, const cbi_source *source, cbi
     const char *start = source->text;
     for (int line = 1; line < place.line && *start; start++)
         line += *start == '\n';
-    int length = (int)strcspn(start, "\n");
+    int length = (int)strcspn(start, "\r\n");
     /* A very long line is shown around the place only. */
     int column = place.column < 1 ? 1 : place.column;
     int from = column > 60 ? column - 60 : 0, most = 100;
@@ -47,16 +52,16 @@ cb_status cbi_fail_at(cb_err *err, cb_status code, const cbi_source *source, cbi
     int n = 0, pad = 0;
     for (int i = 0; i < most; i++) {
         unsigned char c = (unsigned char)start[from + i];
-        quote[n++] = c == '\t' ? ' ' : (c < 32 || c == 127) ? '?' : (char)c;
-    }
-    quote[n] = '\0';
-    /* Continuation bytes of UTF-8 take no column of their own on the screen. */
-    for (int i = 0; i < column - 1 - from && i < n; i++)
-        if (((unsigned char)quote[i] & 0xc0) != 0x80)
+        /* A message is plain ASCII: one '?' for each character of UTF-8, cut or not. */
+        if ((c & 0xc0) == 0x80)
+            continue;
+        if (from + i < column - 1)
             caret[pad++] = ' ';
-    caret[pad] = '\0';
-    return cb_fail(err, code, "%.100s: line %d, column %d: %s\n  %s\n  %s^", source->name, place.line,
-                   column, message, quote, caret);
+        quote[n++] = c == '\t' ? ' ' : (c < 32 || c >= 127) ? '?' : (char)c;
+    }
+    quote[n] = caret[pad] = '\0';
+    return cb_fail(err, code, "%.100s: line %d, column %d: %s\n  %s\n  %s^", source->name,
+                   place.line, column, message, quote, caret);
 }
 
 static cbi_place here(const parser *p) {
@@ -127,6 +132,16 @@ static cb_status expected(parser *p, const char *what) {
 static cb_status expect(parser *p, char c) {
     char what[4] = {'\'', c, '\'', 0};
     return accept(p, c) ? CB_OK : expected(p, what);
+}
+
+/* The parenthesis that closes what was opened at a place, perhaps lines above. */
+static cb_status expect_close(parser *p, cbi_place opened) {
+    char what[64];
+    if (accept(p, ')'))
+        return CB_OK;
+    snprintf(what, sizeof what, "an operator or the ')' of line %d, column %d", opened.line,
+             opened.column);
+    return expected(p, what);
 }
 
 static int is_name_start(char c) {
@@ -221,8 +236,8 @@ static cb_status number(parser *p, double *out) {
     }
     char buffer[64], *end;
     if (n >= sizeof buffer)
-        return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, here(p), "a number of %zu characters",
-                           n);
+        return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, here(p),
+                           "a number of %zu characters", n);
     memcpy(buffer, s, n);
     buffer[n] = '\0';
     *out = strtod(buffer, &end);
@@ -244,7 +259,8 @@ static cb_status signed_number(parser *p, double *out) {
 static cb_status new_expr(parser *p, cbi_expr_kind kind, cbi_place place, int *out) {
     cbi_ast *ast = p->ast;
     if (ast->expr_count >= EXPRS_MAX)
-        return cbi_fail_at(p->err, CB_EPARSE, &ast->source, place, "the text is too long");
+        return cbi_fail_at(p->err, CB_EPARSE, &ast->source, place,
+                           "more than %d names, numbers and operations", EXPRS_MAX);
     cb_status st = cbi_grow((void **)&ast->exprs, &ast->expr_capacity, ast->expr_count + 1,
                             sizeof *ast->exprs);
     if (st != CB_OK)
@@ -252,11 +268,43 @@ static cb_status new_expr(parser *p, cbi_expr_kind kind, cbi_place place, int *o
     memset(&ast->exprs[ast->expr_count], 0, sizeof *ast->exprs);
     ast->exprs[ast->expr_count].kind = kind;
     ast->exprs[ast->expr_count].place = place;
+    ast->exprs[ast->expr_count].depth = 1;
     *out = (int)ast->expr_count++;
     return CB_OK;
 }
 
+/* Hangs `arg` below `self`. */
+static cb_status adopt(parser *p, int self, int arg) {
+    cbi_expr *e = &p->ast->exprs[self];
+    const cbi_expr *a = &p->ast->exprs[arg];
+    e->arg[e->args++] = arg;
+    if (e->depth <= a->depth)
+        e->depth = a->depth + 1;
+    if (e->depth <= DEPTH_MAX)
+        return CB_OK;
+    return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, e->place,
+                       "more than %d operations in a row: give a part an equation of its own",
+                       DEPTH_MAX);
+}
+
 static cb_status parse_sum(parser *p, int *out);
+
+/* The arguments of function `self`; the parenthesis is next. */
+static cb_status parse_arguments(parser *p, int self) {
+    cb_status st;
+    skip(p);
+    cbi_place opened = here(p);
+    accept(p, '(');
+    do {
+        int arg;
+        if (p->ast->exprs[self].args == CBI_ARGS_MAX)
+            return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, here(p),
+                               "a function has at most %d arguments", CBI_ARGS_MAX);
+        if ((st = parse_sum(p, &arg)) != CB_OK || (st = adopt(p, self, arg)) != CB_OK)
+            return st;
+    } while (accept(p, ','));
+    return expect_close(p, opened);
+}
 
 static cb_status parse_atom(parser *p, int *out) {
     cb_status st;
@@ -265,7 +313,7 @@ static cb_status parse_atom(parser *p, int *out) {
     if (accept(p, '(')) {
         if ((st = parse_sum(p, out)) != CB_OK)
             return st;
-        return expect(p, ')');
+        return expect_close(p, place);
     }
     if (isdigit((unsigned char)*p->at) || *p->at == '.') {
         double value;
@@ -295,20 +343,7 @@ static cb_status parse_atom(parser *p, int *out) {
     if ((st = new_expr(p, kind, place, out)) != CB_OK)
         return st;
     memcpy(p->ast->exprs[*out].name, name, sizeof name);
-    if (kind != CBI_EXPR_CALL)
-        return CB_OK;
-    accept(p, '(');
-    int self = *out;
-    do {
-        int arg;
-        if (p->ast->exprs[self].args == CBI_ARGS_MAX)
-            return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, here(p),
-                               "a function has at most %d arguments", CBI_ARGS_MAX);
-        if ((st = parse_sum(p, &arg)) != CB_OK)
-            return st;
-        p->ast->exprs[self].arg[p->ast->exprs[self].args++] = arg;
-    } while (accept(p, ','));
-    return expect(p, ')');
+    return kind == CBI_EXPR_CALL ? parse_arguments(p, *out) : CB_OK;
 }
 
 static cb_status parse_apply(parser *p, int *out) {
@@ -319,9 +354,9 @@ static cb_status parse_apply(parser *p, int *out) {
     cb_status st = matrix_name(p, name);
     if (st != CB_OK)
         return st;
-    if (strcmp(name, "H") == 0 || strcmp(name, "I") == 0)
+    if ((name[0] == 'H' || name[0] == 'I') && (name[1] == '\0' || name[1] == '_'))
         return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, place,
-                           "%s is a dimension, not a value", name);
+                           "%c is a dimension, not a value", name[0]);
     if (at_matrix(p))
         return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, here(p),
                            "a matrix multiplies a value, not a matrix: give the inner product an "
@@ -331,9 +366,7 @@ static cb_status parse_apply(parser *p, int *out) {
         (st = new_expr(p, CBI_EXPR_APPLY, place, out)) != CB_OK)
         return st;
     memcpy(p->ast->exprs[*out].name, name, sizeof name);
-    p->ast->exprs[*out].arg[0] = arg;
-    p->ast->exprs[*out].args = 1;
-    return CB_OK;
+    return adopt(p, *out, arg);
 }
 
 static cb_status deeper(parser *p) {
@@ -352,10 +385,8 @@ static cb_status parse_unary(parser *p, int *out) {
     if (accept(p, '-')) {
         int arg;
         if ((st = parse_unary(p, &arg)) == CB_OK &&
-            (st = new_expr(p, CBI_EXPR_NEG, place, out)) == CB_OK) {
-            p->ast->exprs[*out].arg[0] = arg;
-            p->ast->exprs[*out].args = 1;
-        }
+            (st = new_expr(p, CBI_EXPR_NEG, place, out)) == CB_OK)
+            st = adopt(p, *out, arg);
     } else {
         st = parse_apply(p, out);
     }
@@ -366,12 +397,9 @@ static cb_status parse_unary(parser *p, int *out) {
 static cb_status binary(parser *p, cbi_expr_kind kind, cbi_place place, int right, int *inout) {
     int left = *inout;
     cb_status st = new_expr(p, kind, place, inout);
-    if (st != CB_OK)
+    if (st != CB_OK || (st = adopt(p, *inout, left)) != CB_OK)
         return st;
-    p->ast->exprs[*inout].arg[0] = left;
-    p->ast->exprs[*inout].arg[1] = right;
-    p->ast->exprs[*inout].args = 2;
-    return CB_OK;
+    return adopt(p, *inout, right);
 }
 
 static cb_status parse_product(parser *p, int *out) {
@@ -418,7 +446,7 @@ static cb_status parse_int_atom(parser *p, int *out) {
         if ((st = deeper(p)) != CB_OK || (st = parse_int_sum(p, out)) != CB_OK)
             return st;
         p->depth--;
-        return expect(p, ')');
+        return expect_close(p, place);
     }
     if (isdigit((unsigned char)*p->at)) {
         double value;
@@ -477,6 +505,9 @@ static cb_status parse_int_sum(parser *p, int *out) {
 
 static cb_status new_stmt(parser *p, cbi_stmt_kind kind, cbi_place place, cbi_stmt **out) {
     cbi_ast *ast = p->ast;
+    if (ast->stmt_count >= STMTS_MAX)
+        return cbi_fail_at(p->err, CB_EPARSE, &ast->source, place,
+                           "more than %d declarations and equations", STMTS_MAX);
     cb_status st = cbi_grow((void **)&ast->stmts, &ast->stmt_capacity, ast->stmt_count + 1,
                             sizeof *ast->stmts);
     if (st != CB_OK)
@@ -534,15 +565,14 @@ static cb_status parse_items(parser *p, cbi_stmt_kind kind, cbi_place first) {
         if (!accept(p, '='))
             continue;
         skip(p);
-        if (is_name_start(*p->at)) {
+        if (is_name_start(*p->at) && kind == CBI_STMT_STATE) {
             char word[CBI_NAME_SIZE];
+            cbi_place place = here(p);
             if ((st = plain_name(p, "a number or 'learned'", word, 0)) != CB_OK)
                 return st;
-            if (strcmp(word, "learned") != 0 || kind == CBI_STMT_PARAM)
-                return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, s->place,
-                                   kind == CBI_STMT_PARAM ? "expected a number after '='"
-                                                          : "expected a number or 'learned' after "
-                                                            "'='");
+            if (strcmp(word, "learned") != 0)
+                return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, place,
+                                   "expected a number or 'learned', got '%s'", word);
             s->learned = 1;
         } else {
             s->has_number = 1;
@@ -574,8 +604,9 @@ static cb_status parse_matrix(parser *p, cbi_stmt *s) {
 static cb_status parse_init(parser *p, cbi_stmt *s) {
     cb_status st;
     if ((st = param_name(p, s->name)) != CB_OK || (st = expect(p, '=')) != CB_OK ||
-        (st = plain_name(p, "a law: zero, constant(a), uniform(a), normal(sd), glorot, "
-                            "orthogonal(g) or identity(g)",
+        (st = plain_name(p,
+                         "a law: zero, constant(a), uniform(a), normal(sd), glorot, "
+                         "orthogonal(g) or identity(g)",
                          s->word, 0)) != CB_OK)
         return st;
     if (!accept(p, '('))
@@ -678,24 +709,27 @@ static cb_status parse_equation(parser *p, cbi_place place, const char *name) {
     return CB_OK;
 }
 
+/* What begins a line with this word; CBI_STMT_EQUATION if it is none of the language's. */
+static cbi_stmt_kind kind_of_word(const char *name) {
+    int kind = 0;
+    while (kind < CBI_STMT_EQUATION && strcmp(cbi_words[kind], name) != 0)
+        kind++;
+    return (cbi_stmt_kind)kind;
+}
+
+int cbi_is_word(const char *name) {
+    return kind_of_word(name) != CBI_STMT_EQUATION;
+}
+
 static cb_status parse_line(parser *p) {
-    static const struct {
-        const char *word;
-        cbi_stmt_kind kind;
-    } words[] = {{"state", CBI_STMT_STATE},   {"set", CBI_STMT_SET},     {"dim", CBI_STMT_DIM},
-                 {"param", CBI_STMT_PARAM},   {"fixed", CBI_STMT_FIXED}, {"matrix", CBI_STMT_MATRIX},
-                 {"init", CBI_STMT_INIT},     {"limit", CBI_STMT_LIMIT}, {"output", CBI_STMT_OUTPUT},
-                 {"lowest", CBI_STMT_LOWEST}, {NULL, CBI_STMT_EQUATION}};
     cbi_place place = here(p);
     char name[CBI_NAME_SIZE];
     cb_status st = plain_name(p, "a declaration or an equation", name, 0);
     if (st != CB_OK)
         return st;
-    int word = 0;
-    while (words[word].word && strcmp(words[word].word, name) != 0)
-        word++;
-    st = words[word].word ? parse_declaration(p, words[word].kind, place)
-                          : parse_equation(p, place, name);
+    cbi_stmt_kind kind = kind_of_word(name);
+    st = kind == CBI_STMT_EQUATION ? parse_equation(p, place, name)
+                                   : parse_declaration(p, kind, place);
     if (st != CB_OK)
         return st;
     skip(p);

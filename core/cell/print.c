@@ -83,12 +83,10 @@ static void print_list(cbi_text *out, const cbi_stmt *s) {
 }
 
 static void print_stmt(cbi_text *out, const cbi_ast *ast, const cbi_stmt *s) {
-    static const char *const words[] = {"state", "set",   "dim",    "param",  "fixed", "matrix",
-                                        "init",  "limit", "output", "lowest", ""};
     if (s->continues)
         cbi_text_add(out, ", ");
     else if (s->kind != CBI_STMT_EQUATION)
-        cbi_text_addf(out, "%s ", words[s->kind]);
+        cbi_text_addf(out, "%s ", cbi_words[s->kind]);
     cbi_text_add(out, s->kind == CBI_STMT_LOWEST ? s->word : s->name);
     if (s->prime)
         cbi_text_add(out, "'");

@@ -65,7 +65,8 @@ static void need_external(planner *p, cbi_ref ref) {
     p->external[ref] = 1;
 }
 
-/* Marks what is needed; p->external holds the roots of a forward pass that the backward one reads. */
+/* Marks what is needed; p->external holds the roots of a forward pass that the backward one reads.
+ */
 static void mark_needed(planner *p) {
     cb_cell *cell = p->cell;
     if (p->backward) {
@@ -117,7 +118,8 @@ static void mark_kept(planner *forward, const planner *backward) {
             need_external(forward, cell->matrix_sinks[i].operand);
     /* A gradient can be a forward value itself (the derivative of a constant weight). */
     for (size_t i = 0; i < backward->total && i < cell->forward_count; i++)
-        if (backward->external[i] && !backward->needed[i] && cell->graph.node[i].kind >= CBI_PRODUCT)
+        if (backward->external[i] && !backward->needed[i] &&
+            cell->graph.node[i].kind >= CBI_PRODUCT)
             need_external(forward, (cbi_ref)i);
 }
 
@@ -220,8 +222,8 @@ static void add_product(planner *p, cbi_ref dst, cbi_ref base, cbi_ref product, 
         pass->failed = 1;
         return;
     }
-    pass->product[pass->product_count++] = (cbi_product_call){
-        dst, base, operand, n.index, n.kind == CBI_PRODUCT_T, first};
+    pass->product[pass->product_count++] =
+        (cbi_product_call){dst, base, operand, n.index, n.kind == CBI_PRODUCT_T, first};
 }
 
 typedef struct sum {
@@ -289,7 +291,8 @@ static cbi_ref gather(planner *p, cbi_ref root) {
     cbi_ref moving = gather_class(p, &s, dim, still != CBI_NONE ? still : base, 1);
     cbi_ref value = moving != CBI_NONE ? moving : still;
     for (size_t i = 0; i < s.count; i++) {
-        int gathered = is_product(&p->g->node[s.leaf[i]]) && (p->absorbed[s.leaf[i]] || s.count == 1);
+        int gathered =
+            is_product(&p->g->node[s.leaf[i]]) && (p->absorbed[s.leaf[i]] || s.count == 1);
         if (gathered || i == base_leaf)
             continue;
         cbi_node n = {.kind = CBI_POINTWISE,
@@ -373,8 +376,9 @@ static int state_is_read(const cb_cell *cell, size_t state) {
 }
 
 static int is_cheap(const cbi_node *n) {
-    static const char *const cheap[] = {"add", "sub",     "mul",    "neg",  "abs",  "sign", "relu",
-                                        "max", "greater", "select", "copy", "stop", "square", "min"};
+    static const char *const cheap[] = {"add",  "sub",  "mul",    "neg",     "abs",
+                                        "sign", "relu", "max",    "greater", "select",
+                                        "copy", "stop", "square", "min"};
     if (n->kind == CBI_CLOCK || n->kind == CBI_BROADCAST)
         return 1;
     if (n->kind != CBI_POINTWISE)
@@ -402,7 +406,8 @@ static void sink_cheap(planner *p, flags *f, const unsigned char *outside) {
         cbi_pass_node *n = &pass->node[i];
         if (is_leaf(n) || n->phase < 0)
             continue;
-        if (n->phase == CBI_BEFORE && !outside[i] && is_cheap(&n->n) && f->bound[i] == 1 << CBI_LOOP)
+        if (n->phase == CBI_BEFORE && !outside[i] && is_cheap(&n->n) &&
+            f->bound[i] == 1 << CBI_LOOP)
             n->phase = CBI_LOOP;
         f->self = (cbi_ref)i;
         each_input(pass, (cbi_ref)i, f, visit_bound);
@@ -444,7 +449,8 @@ static void set_phases(planner *p, flags *f, const unsigned char *outside) {
     sink_cheap(p, f, outside);
 }
 
-/* After the loop the gradient that arrived from the step after is gone: its copy is read instead. */
+/* After the loop the gradient that arrived from the step after is gone: its copy is read instead.
+ */
 static void use_copies(planner *p, unsigned char *outside) {
     cb_cell *cell = p->cell;
     cbi_pass *pass = p->pass;
@@ -520,7 +526,8 @@ static void visit_stage(void *context, cbi_ref input, int is_operand) {
         stage = in->stage + (is_operand ? 1 : 0);
     /* The shifted sequence of a delayed state is complete one stage after the state itself. */
     if (!f->p->backward && in->n.kind == CBI_STATE && !cell->states[in->n.index].recurrent) {
-        const cbi_pass_node *next = &f->p->pass->node[f->p->pass->map[cell->states[in->n.index].next]];
+        const cbi_pass_node *next =
+            &f->p->pass->node[f->p->pass->map[cell->states[in->n.index].next]];
         if (next->phase == self->phase && self->phase == CBI_BEFORE)
             stage = next->stage + 1;
     }
@@ -738,9 +745,9 @@ static int find_fma(const planner *p, const flags *f, cbi_ref ref, int subtract,
         if (!can_join(p, f, ref, product, "mul") || find_derivative(p, f, product, &other))
             continue;
         const cbi_node *m = &p->pass->node[product].n;
-        *out = (joined){
-            {CBI_POINTWISE, subtract ? "fnma" : "fma", ref, {m->arg[0], m->arg[1], c}, 0},
-            {product, product}};
+        *out =
+            (joined){{CBI_POINTWISE, subtract ? "fnma" : "fma", ref, {m->arg[0], m->arg[1], c}, 0},
+                     {product, product}};
         return 1;
     }
     return 0;
@@ -803,15 +810,14 @@ static void emit_sinks(planner *p, flags *f) {
         cbi_instr instr = {CBI_POINTWISE, "add", i, {ref, CBI_NONE, CBI_NONE}, 1};
         /* A product that nobody else reads is added as it is formed. */
         if (n->home == CBI_HOME_STRIP && f->bound[ref] == 0 && n->n.kind == CBI_POINTWISE &&
-            strcmp(n->n.op->name, "mul") == 0 &&
-            p->uses[cell->vector_sinks[i].gradient] == 0) {
+            strcmp(n->n.op->name, "mul") == 0 && p->uses[cell->vector_sinks[i].gradient] == 0) {
             int shared = 0;
             for (size_t k = 0; k < cell->vector_sink_count; k++)
                 shared += cell->vector_sinks[k].gradient == cell->vector_sinks[i].gradient;
             if (shared == 1) {
                 n->home = CBI_HOME_NONE;
-                instr = (cbi_instr){
-                    CBI_POINTWISE, "fma", i, {n->n.arg[0], n->n.arg[1], CBI_NONE}, 2};
+                instr =
+                    (cbi_instr){CBI_POINTWISE, "fma", i, {n->n.arg[0], n->n.arg[1], CBI_NONE}, 2};
             }
         }
         emit(p, &instr);
@@ -923,7 +929,8 @@ out:
     return st;
 }
 
-static cb_status planner_init(planner *p, cb_cell *cell, cbi_pass *pass, int backward, cb_err *err) {
+static cb_status planner_init(planner *p, cb_cell *cell, cbi_pass *pass, int backward,
+                              cb_err *err) {
     size_t n = cell->graph.count;
     memset(p, 0, sizeof *p);
     p->cell = cell;

@@ -22,18 +22,23 @@
 
 struct cb_cell;
 
-typedef enum cbi_phase_name { CBI_BEFORE = 0, CBI_LOOP = 1, CBI_AFTER = 2, CBI_PHASES = 3 } cbi_phase_name;
+typedef enum cbi_phase_name {
+    CBI_BEFORE = 0,
+    CBI_LOOP = 1,
+    CBI_AFTER = 2,
+    CBI_PHASES = 3
+} cbi_phase_name;
 
 /* Where a value lives while its pass runs. */
 typedef enum cbi_home {
-    CBI_HOME_NONE = 0,  /* not computed in this pass */
-    CBI_HOME_DEAD,      /* read by nobody */
-    CBI_HOME_LEAF,      /* given: input, state before the step, vector, number, kept value, ... */
-    CBI_HOME_STRIP,     /* inside one program only */
-    CBI_HOME_STEP,      /* between stages of one step */
-    CBI_HOME_BLOCK,     /* one row for each row of a block of steps */
-    CBI_HOME_SEQUENCE,  /* one row for each frame, kept: states, output, what backward needs */
-    CBI_HOME_CARRY      /* backward: gradient of a state, handed to the step before */
+    CBI_HOME_NONE = 0, /* not computed in this pass */
+    CBI_HOME_DEAD,     /* read by nobody */
+    CBI_HOME_LEAF,     /* given: input, state before the step, vector, number, kept value, ... */
+    CBI_HOME_STRIP,    /* inside one program only */
+    CBI_HOME_STEP,     /* between stages of one step */
+    CBI_HOME_BLOCK,    /* one row for each row of a block of steps */
+    CBI_HOME_SEQUENCE, /* one row for each frame, kept: states, output, what backward needs */
+    CBI_HOME_CARRY     /* backward: gradient of a state, handed to the step before */
 } cbi_home;
 
 /* The graph of a pass adds one kind of leaf to those of graph.h: a value of the forward pass, kept;
@@ -57,11 +62,11 @@ typedef struct cbi_product_call {
 
 /* One operation of a pointwise program. */
 typedef struct cbi_instr {
-    cbi_kind kind;   /* POINTWISE, SUM, BROADCAST, SPREAD, FOLD, CLOCK */
-    const char *op;  /* POINTWISE: name of the kernel; may join several nodes ("fma") */
-    cbi_ref dst;     /* node; or, with `sink`, index of a vector sink */
-    cbi_ref src[3];  /* nodes; CBI_NONE: none */
-    int sink;        /* 1: sink[dst] += src[0]   2: sink[dst] += src[0] * src[1] */
+    cbi_kind kind;  /* POINTWISE, SUM, BROADCAST, SPREAD, FOLD, CLOCK */
+    const char *op; /* POINTWISE: name of the kernel; may join several nodes ("fma") */
+    cbi_ref dst;    /* node; or, with `sink`, index of a vector sink */
+    cbi_ref src[3]; /* nodes; CBI_NONE: none */
+    int sink;       /* 1: sink[dst] += src[0]   2: sink[dst] += src[0] * src[1] */
 } cbi_instr;
 
 typedef struct cbi_stage {
@@ -86,6 +91,5 @@ typedef struct cbi_pass {
 /* Builds both passes of a differentiated cell. */
 CB_MUST_USE cb_status cbi_schedule(struct cb_cell *cell, cb_err *err);
 void cbi_pass_fini(cbi_pass *pass);
-
 
 #endif

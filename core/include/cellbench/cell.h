@@ -95,11 +95,11 @@ typedef struct cb_param {
     const char *family; /* "W", "p", "g" */
     size_t rows, cols;  /* of the effective matrix; vector: rows elements */
     cb_structure structure;
-    size_t blocks;      /* of blockdiag, upper, lower */
-    size_t free_count;  /* learned numbers: rows*cols if full, fewer with a structure */
-    int fixed;          /* keeps the value its init gives */
-    double limit;       /* |w| <= limit after each update; 0: none */
-    cb_init init;       /* the cell's law, or the default: glorot for matrices, zero for vectors */
+    size_t blocks;     /* of blockdiag, upper, lower */
+    size_t free_count; /* learned numbers: rows*cols if full, fewer with a structure */
+    int fixed;         /* keeps the value its init gives */
+    double limit;      /* |w| <= limit after each update; 0: none */
+    cb_init init;      /* the cell's law, or the default: glorot for matrices, zero for vectors */
 } cb_param;
 
 typedef struct cb_cell cb_cell;
@@ -116,7 +116,8 @@ typedef struct cb_cell cb_cell;
  *           Borrowed: must outlive this cell.
  *
  * Errors    CB_EPARSE with line, column, the line itself and a caret; CB_ESHAPE naming the
- *           dimensions; CB_EARG; CB_ENOMEM.   Cost: well under 1 ms for the cells of the literature.
+ *           dimensions; CB_EARG; CB_ENOMEM.   Cost: well under 1 ms for the cells of the
+ * literature.
  */
 CB_API CB_MUST_USE cb_status cb_cell_create(cb_cell **out, const char *name, const char *text,
                                             const cb_cell_setting *settings, size_t setting_count,
@@ -137,8 +138,8 @@ CB_API size_t cb_cell_param_count(const cb_cell *cell);
 typedef struct cb_state_info {
     const char *name;
     size_t dim;
-    double init;     /* value before the first step */
-    int learned;     /* init is the start of a learned vector */
+    double init; /* value before the first step */
+    int learned; /* init is the start of a learned vector */
 } cb_state_info;
 CB_API const cb_state_info *cb_cell_states(const cb_cell *cell, size_t *count);
 CB_API size_t cb_cell_output_dim(const cb_cell *cell);
@@ -150,8 +151,8 @@ CB_API int cb_cell_reads_lower(const cb_cell *cell);
 
 /* Cost of one step of one sequence; multiply and add count 2. */
 typedef struct cb_cell_cost {
-    size_t product_flop;   /* matrix products, forward */
-    size_t pointwise_ops;  /* element-wise operations, forward: one per element, whatever it is */
+    size_t product_flop;  /* matrix products, forward */
+    size_t pointwise_ops; /* element-wise operations, forward: one per element, whatever it is */
     size_t backward_product_flop;
     size_t backward_pointwise_ops;
     size_t stages; /* products with state values that must follow each other in one step */
