@@ -136,7 +136,8 @@ static const char *state_name(const checker *c, const tensor *t) {
 
 /* The loss at c->v by the reference. */
 static cb_status loss(checker *c, double *out) {
-    const double *x = c->v + c->tensors[c->states_at - 1].offset;
+    const tensor *input = &c->tensors[c->states_at - 1];
+    const double *x = input->count ? c->v + input->offset : NULL;
     double buffer[BATCH * 256];
     cb_status st = CB_OK;
     for (size_t k = c->states_at; c->given && st == CB_OK && k < c->tensor_count; k++) {
