@@ -123,15 +123,34 @@ static int short_source(const char *source) {
 
 /* ---- the registry ---- */
 
-static cb_status list_row(cbi_cli_table *table, const cb_cell_def *def, sizes size, cb_err *err) {
+enum { NUMBERS = 5 }; /* in a row of the list */
+
+/* A cell that does not exist at these sizes has a row without numbers; why is told on stderr. */
+static cb_status list_numbers(cbi_cli_table *table, const cb_cell_def *def, sizes size,
+                              cb_err *err) {
     built made;
-    cb_status st = build(&made, def, size, NULL, err);
-    if (st != CB_OK)
-        return st;
-    const cb_cell *cell = made.cell;
     size_t states = 0;
-    (void)cb_cell_states(cell, &states);
-    cb_cell_cost cost = cb_cell_get_cost(cell);
+    cb_status st = build(&made, def, size, NULL, err);
+    if (st == CB_ENOMEM || st == CB_EINTERNAL)
+        return st;
+    if (st != CB_OK) {
+        (void)cbi_cli_fail(err);
+        for (size_t i = 0; i < NUMBERS; i++)
+            cbi_cli_table_text(table, NULL);
+        return CB_OK;
+    }
+    (void)cb_cell_states(made.cell, &states);
+    const cb_cell_cost cost = cb_cell_get_cost(made.cell);
+    const size_t numbers[NUMBERS] = {cb_cell_param_count(made.cell), states, cost.stages,
+                                     cost.product_flop, cost.pointwise_ops};
+    for (size_t i = 0; i < NUMBERS; i++)
+        cbi_cli_table_int(table, (int64_t)numbers[i]);
+    built_fini(&made);
+    return CB_OK;
+}
+
+static cb_status list_row(cbi_cli_table *table, const cb_cell_def *def, sizes size, cb_err *err) {
+    char text[256];
     const int plain = table->format == CBI_CLI_PLAIN;
     cbi_cli_table_text(table, def->name);
     if (!plain) {
@@ -139,19 +158,13 @@ static cb_status list_row(cbi_cli_table *table, const cb_cell_def *def, sizes si
         cbi_cli_table_text(table, def->source);
     }
     cbi_cli_table_text(table, def->count);
-    cbi_cli_table_int(table, (int64_t)cb_cell_param_count(cell));
-    cbi_cli_table_int(table, (int64_t)states);
-    cbi_cli_table_int(table, (int64_t)cost.stages);
-    cbi_cli_table_int(table, (int64_t)cost.product_flop);
-    cbi_cli_table_int(table, (int64_t)cost.pointwise_ops);
+    cb_status st = list_numbers(table, def, size, err);
     if (plain) {
-        char text[256];
         snprintf(text, sizeof text, "%.120s; %.*s", def->title, short_source(def->source),
                  def->source);
         cbi_cli_table_text(table, text);
     }
-    built_fini(&made);
-    return CB_OK;
+    return st;
 }
 
 static cb_status list(const cbi_cli_args *args, sizes size, cb_err *err) {

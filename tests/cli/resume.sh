@@ -27,10 +27,10 @@ bits() { # every result and every learning curve, all digits
 finished() {
     sqlite3 "$1" "select count(*) from trial where state = 'done'" 2> /dev/null || echo 0
 }
-# until_finished DB N: waits until at least N of its trials are finished.
+# until_finished DB N: waits until at least N of its trials are finished, or the run is over.
 until_finished() {
     tries=0
-    while [ "$(finished "$1")" -lt "$2" ] && [ "$tries" -lt 300 ]; do
+    while [ "$(finished "$1")" -lt "$2" ] && [ "$tries" -lt 300 ] && kill -0 "$pid" 2> /dev/null; do
         sleep 0.02
         tries=$((tries + 1))
     done
@@ -40,13 +40,16 @@ until_finished() {
 kill_worker() {
     tries=0
     worker=
-    while [ -z "$worker" ] && [ "$tries" -lt 300 ]; do
+    while [ -z "$worker" ] && [ "$tries" -lt 300 ] && kill -0 "$1" 2> /dev/null; do
         worker=$(grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2> /dev/null | head -n 1 | cut -d / -f 3)
         [ -n "$worker" ] || sleep 0.02
         tries=$((tries + 1))
     done
-    [ -n "$worker" ] || fault "no worker to kill"
-    kill -9 "$worker"
+    if [ -n "$worker" ]; then
+        kill -9 "$worker"
+    else
+        fault "no worker to kill"
+    fi
 }
 
 expect 0 run many.lua --db whole.db --jobs 2

@@ -54,7 +54,13 @@ says err "expected a number"
 expect 2 cells lstm --hidden 0
 expect 2 task --set length=3
 
+# ---- a size that one cell cannot have: the others are listed ----
+expect 0 cells --hidden 6
+says out '^lstm' '^clockwork  *[^ ]*  *-  '
+says err '^cellbench: clockwork: .*6'
+
 # ---- bad input: 1 ----
+expect 1 cells clockwork --hidden 6
 expect 1 cells lstn
 says err "^cellbench: .*lstn.*did you mean 'lstm'"
 expect 1 check no-such-cell
