@@ -105,6 +105,7 @@ typedef struct block_job {
 static void softmax_block(const block_job *job, float *z, size_t row, size_t rows,
                           cbi_loss_sum *sum) {
     const size_t K = job->readout->K, ldk = job->readout->ldk;
+    float *chosen = job->readout->scratch; /* z[label] - top, before exp takes its place */
     for (size_t r = 0; r < rows; r++) {
         float *zr = z + r * ldk;
         const size_t label = (size_t)job->batch->label[row + r];
@@ -114,10 +115,9 @@ static void softmax_block(const block_job *job, float *z, size_t row, size_t row
                 best = k;
         const float top = zr[best];
         sum->wrong += best != label;
-        /* loss = log(sum exp(z - top)) - (z[label] - top): its second part now, before z is gone */
-        sum->loss -= (double)zr[label] - (double)top;
         for (size_t k = 0; k < ldk; k++)
             zr[k] -= top;
+        chosen[r] = zr[label];
     }
     job->readout->exp(z, z, NULL, NULL, rows * ldk);
     for (size_t r = 0; r < rows; r++) {
@@ -125,7 +125,7 @@ static void softmax_block(const block_job *job, float *z, size_t row, size_t row
         double total = 0;
         for (size_t k = 0; k < K; k++)
             total += (double)zr[k];
-        sum->loss += log(total);
+        sum->loss += log(total) - (double)chosen[r];
         const float factor = (float)((double)job->scale / total);
         for (size_t k = 0; k < K; k++)
             zr[k] *= factor;
