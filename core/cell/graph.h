@@ -34,7 +34,7 @@ typedef enum cbi_kind {
     CBI_BROADCAST, /* arg[0] has dim 1 */
     CBI_SPREAD,    /* each element of arg[0] dim / dim(arg[0]) times */
     CBI_FOLD,      /* its transpose: sums of groups */
-    CBI_AFFINE     /* only in schedules: arg[0] (or nothing) + a list of products; index: list */
+    CBI_AFFINE     /* only in schedules: arg[0] (or nothing) + products */
 } cbi_kind;
 
 typedef struct cbi_node {
