@@ -20,6 +20,9 @@ typedef struct block {
     int uniform;        /* the rows before its steps stand one after the other too */
 } block;
 
+/* What has been run, each including those before it; a refused call leaves NOTHING. */
+typedef enum progress { NOTHING = 0, OUTPUT, KEPT, DIFFERENTIATED } progress;
+
 struct cb_engine {
     const cb_stack *stack;
     const cbi_kernels *kernels;
@@ -35,7 +38,7 @@ struct cb_engine {
     size_t block_count, block_rows;
     size_t step_capacity, frame_capacity, block_capacity, index_capacity;
     size_t first_capacity, row_capacity;
-    int kept;           /* the last forward pass can be followed by a backward one */
+    progress done;
 };
 
 static cb_status no_memory(cb_err *err) {
@@ -285,11 +288,21 @@ static cb_status check_forward(cb_engine *e, const cb_steps *steps, const float 
     return cbi_index_check(e->stack, steps, index, err);
 }
 
+/* They belong to one forward pass, and are used once. */
+static void drop_final_gradients(cb_engine *e) {
+    for (size_t l = 0; l < e->stack->layers; l++)
+        for (size_t s = 0; s < e->layers[l].cell->state_count; s++) {
+            cbi_free(e->layers[l].d_final[s]);
+            e->layers[l].d_final[s] = NULL;
+        }
+}
+
 cb_status cb_engine_forward(cb_engine *e, const cb_steps *steps, const float *x, size_t ldx,
                             const int32_t *index, int keep, cb_rows *out, cb_err *err) {
     cb_status st;
     *out = (cb_rows){NULL, 0, 0};
-    e->kept = 0;
+    e->done = NOTHING;
+    drop_final_gradients(e);
     if ((st = check_forward(e, steps, x, ldx, index, err)) != CB_OK ||
         (st = take_steps(e, steps, err)) != CB_OK)
         return st;
@@ -314,7 +327,7 @@ cb_status cb_engine_forward(cb_engine *e, const cb_steps *steps, const float *x,
     }
     cbi_plane *top = output_plane(&e->layers[e->stack->layers - 1]);
     *out = (cb_rows){top->data, top->ld, top->dim};
-    e->kept = keep;
+    e->done = keep ? KEPT : OUTPUT;
     return CB_OK;
 }
 
@@ -488,10 +501,13 @@ static cb_status link_gradients(cb_engine *e, cb_err *err) {
 }
 
 cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t lddx, cb_err *err) {
-    if (!e->kept)
+    if (e->done < KEPT)
         return cb_fail(err, CB_EARG, "engine: a backward pass needs a forward pass with keep");
     if (dx != NULL && e->stack->kind != CB_INPUT_DENSE)
         return cb_fail(err, CB_EARG, "engine: dx is for dense input");
+    if (dx != NULL && lddx < e->stack->I)
+        return cb_fail(err, CB_EARG, "engine: dx: expected at least %zu columns, got %zu",
+                       e->stack->I, lddx);
     cb_status st = link_gradients(e, err);
     if (st != CB_OK)
         return st;
@@ -506,11 +522,9 @@ cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t ld
         for (size_t b = e->block_count; b-- > 0;)
             backward_block(e, y, &e->blocks[b], l == 0 && dx == NULL ? node : CBI_NONE);
         collect_gradients(e, y, gradient);
-        for (size_t s = 0; s < y->cell->state_count; s++) {
-            cbi_free(y->d_final[s]);
-            y->d_final[s] = NULL;
-        }
     }
+    drop_final_gradients(e);
+    e->done = DIFFERENTIATED;
     cbi_ref node;
     const cbi_plane *from = input_gradient(&e->layers[0], &node);
     for (size_t f = 0; dx != NULL && f < e->steps.frames; f++) {
@@ -530,6 +544,8 @@ cb_status cb_engine_final_state(const cb_engine *e, size_t layer, const char *st
     cb_status st = cbi_stack_state(e->stack, layer, state, &s, err);
     if (st != CB_OK)
         return st;
+    if (e->done < OUTPUT)
+        return cb_fail(err, CB_EARG, "final state of '%s' without a forward pass", state);
     const cbi_plane *p = &e->layers[layer].state[s];
     for (size_t r = 0; r < e->steps.B; r++) {
         size_t t = e->steps.T;
@@ -557,8 +573,10 @@ cb_status cb_engine_set_initial(cb_engine *e, size_t layer, const char *state, c
                                 size_t B, cb_err *err) {
     size_t s, count;
     cb_status st = cbi_stack_state(e->stack, layer, state, &s, err);
-    if (st != CB_OK || (st = cb_size_mul(B, e->layers[layer].state[s].dim, &count)) != CB_OK)
+    if (st != CB_OK)
         return st;
+    if (cb_size_mul(B, e->layers[layer].state[s].dim, &count) != CB_OK)
+        return cb_fail(err, CB_ESHAPE, "initial state '%s': %zu rows overflow", state, B);
     e->layers[layer].initial_rows[s] = B;
     return take_rows(&e->layers[layer].initial[s], in, count, err);
 }
@@ -569,6 +587,9 @@ cb_status cb_engine_set_final_gradient(cb_engine *e, size_t layer, const char *s
     cb_status st = cbi_stack_state(e->stack, layer, state, &s, err);
     if (st != CB_OK)
         return st;
+    if (e->done < KEPT)
+        return cb_fail(err, CB_EARG,
+                       "gradient of the final state '%s' without a forward pass with keep", state);
     return take_rows(&e->layers[layer].d_final[s], in, e->steps.B * e->layers[layer].state[s].dim,
                      err);
 }
@@ -580,7 +601,7 @@ cb_status cb_engine_initial_gradient(const cb_engine *e, size_t layer, const cha
     if (st != CB_OK)
         return st;
     const cbi_plane *p = &e->layers[layer].carry_in[s];
-    if (p->data == NULL)
+    if (e->done < DIFFERENTIATED)
         return cb_fail(err, CB_EARG, "initial gradient of '%s' without a backward pass", state);
     for (size_t r = 0; r < e->steps.B; r++)
         memcpy(out + r * p->dim, p->data + r * p->ld, p->dim * sizeof *out);
@@ -594,11 +615,22 @@ cb_status cb_engine_memory(const cb_stack *stack, size_t B, size_t frames, int k
     size_t block_rows = frames < BLOCK_ROWS ? frames : BLOCK_ROWS;
     if (block_rows < B)
         block_rows = B;
-    *bytes = stack->weights * 2 * sizeof(float);
-    for (size_t l = 0; l < stack->layers; l++)
-        if (cb_size_add(*bytes, cbi_layer_bytes(stack->cells[l], B, frames, block_rows, keep),
-                        bytes) != CB_OK)
-            return cb_fail(err, CB_ESHAPE, "engine: the memory for %zu frames overflows", frames);
+    const cbi_kernels *kernels;
+    *bytes = 0;
+    cb_status st = cbi_kernels_get(&kernels, err);
+    if (st != CB_OK)
+        return st;
+    /* There are at most as many steps as frames. */
+    size_t frame_bytes = sizeof(block) + sizeof(size_t) + 3 * sizeof(int32_t), total;
+    st = cb_size_mul(frames, frame_bytes, &total);
+    if (st == CB_OK)
+        st = cb_size_add(total, stack->weights * sizeof(float) + sizeof(cb_engine), &total);
+    for (size_t l = 0; st == CB_OK && l < stack->layers; l++)
+        st = cb_size_add(
+            total, cbi_layer_bytes(stack->cells[l], B, frames, block_rows, keep, kernels), &total);
+    if (st != CB_OK)
+        return cb_fail(err, st, "engine: the memory for %zu frames overflows", frames);
+    *bytes = total;
     return CB_OK;
 }
 

@@ -383,14 +383,15 @@ static void order_sinks(cbi_layer *y) {
     }
 }
 
-static void set_strip(cbi_layer *y) {
-    const cb_cell *cell = y->cell;
+/* Rows of a strip, and floats of the widest value in it. */
+static size_t strip_shape(const cb_cell *cell, size_t *floats) {
     size_t widest = CBI_LANES;
     for (size_t i = 0; i < cell->graph.count; i++)
         if (cbi_padded(cell->graph.node[i].dim) > widest)
             widest = cbi_padded(cell->graph.node[i].dim);
-    y->strip_rows = widest >= CBI_STRIP ? 1 : CBI_STRIP / widest;
-    y->strip_floats = y->strip_rows * widest;
+    size_t rows = widest >= CBI_STRIP ? 1 : CBI_STRIP / widest;
+    *floats = rows * widest;
+    return rows;
 }
 
 static void set_dims(cbi_layer *y) {
@@ -436,7 +437,7 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
         !y->backward || !y->state || !y->begin || !y->old || !y->carry_in || !y->carry_out ||
         !y->initial || !y->initial_rows || !y->d_final)
         return no_memory(err);
-    set_strip(y);
+    y->strip_rows = strip_shape(cell, &y->strip_floats);
     set_dims(y);
     for (size_t i = 0; i < cell->vector_sink_count; i++)
         if ((y->sum[i] = cbi_aligned_calloc(y->strip_floats, sizeof(float))) == NULL)
@@ -534,7 +535,7 @@ static cb_status reserve(cbi_plane *p, size_t rows, size_t before, cb_err *err) 
         p->capacity = 0;
         p->memory = cbi_aligned_calloc(floats, sizeof(float));
         if (p->memory == NULL)
-            return cb_fail(err, CB_ENOMEM, "engine: %zu bytes for a plane of %zu rows", bytes,
+            return cb_fail(err, CB_ENOMEM, "engine: out of memory: %zu bytes for %zu rows", bytes,
                            rows);
         p->capacity = rows;
     }
@@ -608,22 +609,57 @@ cb_status cbi_layer_reserve(cbi_layer *y, size_t B, size_t frames, size_t block,
     return st;
 }
 
-size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep) {
+/* What an aligned block costs beside its content. */
+enum { BLOCK_BYTES = 80 };
+
+static double param_floats(const cb_param *p, size_t strip_floats, const cbi_kernels *kernels) {
+    if (p->cols == 0)
+        return (double)strip_floats;
+    double own_and_map = p->structure == CB_STRUCTURE_FULL ? 0 : 2;
+    return own_and_map * (double)p->rows * (double)p->cols +
+           (double)cbi_panels_size(kernels, p->cols, p->rows) +
+           (double)cbi_panels_size(kernels, p->rows, p->cols) +
+           (double)p->rows * (double)cbi_padded(p->cols);
+}
+
+/* Programs and their strips: at most one for each number and each value that never leaves one. */
+static double pass_bytes(const cbi_pass *pass, size_t strip_floats) {
+    double strips = 1;
+    for (size_t i = 0; i < pass->count; i++)
+        strips += pass->node[i].home == CBI_HOME_STRIP ||
+                  (pass->node[i].home == CBI_HOME_LEAF && pass->node[i].n.kind == CBI_NUMBER);
+    return strips * (double)strip_floats * sizeof(float) +
+           (double)pass->count * (sizeof(cbi_plane) + BLOCK_BYTES) +
+           (double)pass->instr_count * 2 * (sizeof(cbi_step) + 2 * sizeof(cbi_slot));
+}
+
+size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep,
+                       const cbi_kernels *kernels) {
     double floats = 0;
-    for (cbi_ref i = 0; i < cell->forward.count; i++)
-        floats += (double)plane_rows(cell, 0, i, B, frames, block) *
-                  (double)cbi_padded(cell->forward.node[i].n.dim);
-    for (cbi_ref i = 0; keep && i < cell->backward.count; i++)
-        floats += (double)plane_rows(cell, 1, i, B, frames, block) *
-                  (double)cbi_padded(cell->backward.node[i].n.dim);
+    size_t strip_floats, widest = cell->I;
+    strip_shape(cell, &strip_floats);
+    for (int backward = 0; backward <= (keep != 0); backward++) {
+        const cbi_pass *pass = backward ? &cell->backward : &cell->forward;
+        for (cbi_ref i = 0; i < pass->count; i++) {
+            size_t rows = plane_rows(cell, backward, i, B, frames, block);
+            floats += (double)(rows ? rows + 1 : 0) * (double)cbi_padded(pass->node[i].n.dim);
+        }
+    }
     for (size_t s = 0; s < cell->state_count; s++)
-        floats += (double)(B + frames + block + (keep ? 2 * B : 0)) *
+        floats += (double)(B + frames + block + (keep ? 2 * B : 0) + 4) *
                   (double)cbi_padded(cell->states[s].dim);
-    for (size_t k = 0; k < cell->param_count; k++)
-        floats += 4.0 * (double)cbi_padded(cell->params[k].rows) *
-                  (double)cbi_padded(cell->params[k].cols + 1);
+    for (size_t k = 0; k < cell->param_count; k++) {
+        floats += param_floats(&cell->params[k], strip_floats, kernels);
+        widest = cell->params[k].cols > widest ? cell->params[k].cols : widest;
+    }
+    floats += (double)cell->vector_sink_count * (double)strip_floats;
+    if (keep)
+        floats += (double)block * (double)cbi_panels_size(kernels, 1, widest);
     floats += (double)frames * (double)(cbi_padded(cell->I) + cbi_padded(cb_cell_output_dim(cell)));
-    return floats < 4e18 ? (size_t)(floats * sizeof(float)) : SIZE_MAX;
+    double bytes = floats * sizeof(float) + pass_bytes(&cell->forward, strip_floats) +
+                   pass_bytes(&cell->backward, strip_floats) +
+                   (double)cell->param_count * (sizeof(cbi_weight) + 4 * BLOCK_BYTES);
+    return bytes < 4e18 ? (size_t)bytes : SIZE_MAX;
 }
 
 /* ---- weights ---- */

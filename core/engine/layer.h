@@ -73,8 +73,9 @@ CB_MUST_USE cb_status cbi_layer_compile(cbi_layer *layer, const cbi_kernels *ker
 /* Makes all planes large enough; `block` rows for a block of steps. */
 CB_MUST_USE cb_status cbi_layer_reserve(cbi_layer *layer, size_t B, size_t frames, size_t block,
                                         int keep, const cbi_kernels *kernels, cb_err *err);
-/* Bytes that cbi_layer_reserve would hold for a cell. */
-size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep);
+/* Bytes that a layer of this cell will hold, from above and within twice the truth. */
+size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep,
+                       const cbi_kernels *kernels);
 void cbi_layer_set_weights(cbi_layer *layer, const cbi_kernels *kernels, const float *w);
 
 /* The plane of a node of a pass, with the row base to be used in a phase. */

@@ -24,17 +24,19 @@ typedef struct layer {
     double *d_input;    /* [frames][I] */
 } layer;
 
+/* What has been run, each including those before it; a refused call leaves NOTHING. */
+typedef enum progress { NOTHING = 0, OUTPUT, DIFFERENTIATED } progress;
+
 struct cb_reference {
     const cb_stack *stack;
     layer *layers;
     cb_steps steps;
     uint32_t *rows;
     size_t *first; /* [T]: first frame of each step */
-    const double *w;
     double *weights;
     int32_t *index;
     int frozen;
-    int ran;
+    progress done;
 };
 
 void cbi_reference_freeze(cb_reference *r, int frozen) {
@@ -264,8 +266,20 @@ static void run_node(cb_reference *r, size_t l, size_t t, size_t row, size_t fra
     }
 }
 
+/* They belong to one forward pass, and are used once. */
+static void drop_final_gradients(cb_reference *r) {
+    for (size_t l = 0; l < r->stack->layers; l++)
+        for (size_t s = 0; s < r->layers[l].cell->state_count; s++) {
+            cbi_free(r->layers[l].d_final[s]);
+            r->layers[l].d_final[s] = NULL;
+        }
+}
+
 static cb_status remember(cb_reference *r, const cb_steps *steps, const int32_t *index,
                           cb_err *err) {
+    int same = r->done > NOTHING && r->steps.frames == steps->frames && r->steps.B == steps->B;
+    r->done = NOTHING;
+    drop_final_gradients(r);
     cbi_free(r->rows);
     cbi_free(r->first);
     r->rows = cbi_calloc(steps->T + 1, sizeof *r->rows);
@@ -285,7 +299,6 @@ static cb_status remember(cb_reference *r, const cb_steps *steps, const int32_t 
         r->first[t] = frame;
         frame += steps->rows[t];
     }
-    int same = r->ran && r->steps.frames == steps->frames && r->steps.B == steps->B;
     r->steps = *steps;
     r->steps.rows = r->rows;
     for (size_t l = 0; l < r->stack->layers && !same; l++) {
@@ -342,7 +355,7 @@ cb_status cb_reference_forward(cb_reference *r, const cb_steps *steps, const dou
     size_t dim = cb_stack_output_dim(r->stack);
     for (size_t f = 0; f < steps->frames; f++)
         memcpy(y + f * dim, output_of(&r->layers[r->stack->layers - 1], f), dim * sizeof *y);
-    r->ran = 1;
+    r->done = OUTPUT;
     return CB_OK;
 }
 
@@ -415,11 +428,13 @@ static cb_status keep_initial_gradient(cb_reference *r, size_t l, double *gradie
         y->d_initial[s] = cbi_calloc(r->steps.B * dim + 1, sizeof(double));
         if (y->d_initial[s] == NULL)
             return no_memory(err);
-        if (cell->d_state[s] == CBI_NONE || r->steps.T == 0)
+        if (cell->d_state[s] == CBI_NONE && r->steps.T > 0)
             continue;
         for (size_t row = 0; row < r->steps.B; row++)
             for (size_t j = 0; j < dim; j++) {
-                double g = y->tape[row * y->length + y->at[cell->d_state[s]] + j];
+                double g = r->steps.T > 0  ? y->tape[row * y->length + y->at[cell->d_state[s]] + j]
+                           : y->d_final[s] ? y->d_final[s][row * dim + j]
+                                           : 0;
                 y->d_initial[s][row * dim + j] = g;
                 if (cell->states[s].learned && !y->initial[s])
                     gradient[cbi_stack_offset(r->stack, l, cell->states[s].init_param) + j] += g;
@@ -466,7 +481,7 @@ static cb_status backward_layer(cb_reference *r, size_t l, const double *dy, dou
 
 cb_status cb_reference_backward(cb_reference *r, const double *dy, double *gradient, double *dx,
                                 cb_err *err) {
-    if (!r->ran)
+    if (r->done < OUTPUT)
         return cb_fail(err, CB_EARG, "backward without a forward pass");
     memset(gradient, 0, r->stack->weights * sizeof *gradient);
     for (size_t l = r->stack->layers; l-- > 0;) {
@@ -475,11 +490,8 @@ cb_status cb_reference_backward(cb_reference *r, const double *dy, double *gradi
             return st;
         dy = r->layers[l].d_input;
     }
-    for (size_t l = 0; l < r->stack->layers; l++)
-        for (size_t s = 0; s < r->layers[l].cell->state_count; s++) {
-            cbi_free(r->layers[l].d_final[s]);
-            r->layers[l].d_final[s] = NULL;
-        }
+    drop_final_gradients(r);
+    r->done = DIFFERENTIATED;
     if (dx != NULL && r->stack->kind == CB_INPUT_DENSE)
         memcpy(dx, dy, r->steps.frames * r->stack->I * sizeof *dx);
     return CB_OK;
@@ -494,7 +506,12 @@ cb_status cb_reference_final_state(const cb_reference *r, size_t l, const char *
     if (st != CB_OK)
         return st;
     const layer *y = &r->layers[l];
+    if (r->done < OUTPUT)
+        return cb_fail(err, CB_EARG, "final state of '%s' without a forward pass", state);
     size_t dim = y->cell->states[s].dim;
+    for (size_t row = 0; row < r->steps.B && r->steps.T == 0; row++)
+        for (size_t j = 0; j < dim; j++)
+            out[row * dim + j] = initial_value(r, l, s, row, j);
     for (size_t t = 0; t < r->steps.T; t++)
         for (size_t row = 0; row < r->rows[t]; row++)
             memcpy(out + row * dim,
@@ -531,6 +548,9 @@ cb_status cb_reference_set_final_gradient(cb_reference *r, size_t l, const char 
     cb_status st = cbi_stack_state(r->stack, l, state, &s, err);
     if (st != CB_OK)
         return st;
+    if (r->done < OUTPUT)
+        return cb_fail(err, CB_EARG, "gradient of the final state '%s' without a forward pass",
+                       state);
     layer *y = &r->layers[l];
     return copy_given(&y->d_final[s], in, r->steps.B * y->cell->states[s].dim, err);
 }
@@ -542,7 +562,7 @@ cb_status cb_reference_initial_gradient(const cb_reference *r, size_t l, const c
     if (st != CB_OK)
         return st;
     const layer *y = &r->layers[l];
-    if (y->d_initial[s] == NULL)
+    if (r->done < DIFFERENTIATED)
         return cb_fail(err, CB_EARG, "initial gradient of '%s' without a backward pass", state);
     memcpy(out, y->d_initial[s], r->steps.B * y->cell->states[s].dim * sizeof *out);
     return CB_OK;
