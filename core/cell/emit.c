@@ -3,7 +3,7 @@
  * The products and pointwise operations of a pass in running order. Here several nodes may become
  * one operation of the kernels: a*b + c, 1 - y, and the derivatives of sigmoid and tanh.
  */
-#include "cell/plan.h"
+#include "cell/planner.h"
 
 #include <string.h>
 #include "base/alloc.h"

@@ -4,7 +4,7 @@
  * b) becomes one or two CBI_AFFINE nodes, which the products accumulate in: one for those that
  * depend on no recurrent state, and, begun from it, one for those that do.
  */
-#include "cell/plan.h"
+#include "cell/planner.h"
 
 #include <string.h>
 #include "base/alloc.h"

@@ -2,7 +2,7 @@
 /*
  * Where a value of a pass lives: the shortest memory that reaches all its readers.
  */
-#include "cell/plan.h"
+#include "cell/planner.h"
 
 static void visit_home(cbi_planner *p, cbi_ref self, cbi_ref input, int is_operand) {
     cbi_pass_node *reader = &p->pass->node[self], *in = &p->pass->node[input];

@@ -2,7 +2,7 @@
 /*
  * When a value of a pass is computed: before the loop, in it or after it, and in which stage there.
  */
-#include "cell/plan.h"
+#include "cell/planner.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * of products (gather.c), phases and stages (phases.c), homes (homes.c) and the lists of operations
  * in the order in which the engine runs them (emit.c).
  */
-#include "cell/plan.h"
+#include "cell/planner.h"
 
 #include <string.h>
 #include "base/alloc.h"

@@ -3,8 +3,8 @@
  * Between the files that schedule a pass: schedule.c (what is needed, and the order of the steps),
  * gather.c, phases.c, homes.c, emit.c.
  */
-#ifndef CB_CELL_PLAN_H
-#define CB_CELL_PLAN_H
+#ifndef CB_CELL_PLANNER_H
+#define CB_CELL_PLANNER_H
 
 #include "cell/cell_internal.h"
 
