@@ -142,13 +142,13 @@ rule_calls() {
 
 # Each public header compiles alone, as C and as C++, without a warning.
 rule_headers() {
-    local header cxx
+    local header cxx unit='extern int one_declaration;' # a header may be all comments
     cxx=$(command -v c++ || command -v g++ || command -v clang++) || skip 'no C++ compiler'
     for header in core/include/cellbench/*.h; do
         "${CC:-cc}" -x c -std=c11 -Wall -Wextra -Wpedantic -Wstrict-prototypes -Wundef -Werror \
-            -fsyntax-only -Icore/include -include "$header" /dev/null || complain "$header: not C"
+            -fsyntax-only -Icore/include -include "$header" - <<<"$unit" || complain "$header: not C"
         "$cxx" -x c++ -std=c++11 -Wall -Wextra -Wpedantic -Wundef -Werror \
-            -fsyntax-only -Icore/include -include "$header" /dev/null || complain "$header: not C++"
+            -fsyntax-only -Icore/include -include "$header" - <<<"$unit" || complain "$header: not C++"
     done
 }
 
