@@ -68,8 +68,6 @@ typedef enum cbi_stmt_kind {
 
 /* The word that begins a declaration, by kind. */
 extern const char *const cbi_words[CBI_STMT_EQUATION];
-/* Whether a name is one of them. */
-int cbi_is_word(const char *name);
 
 /* One declared item or equation; `state h, c` makes two statements with the same first place. */
 typedef struct cbi_stmt {

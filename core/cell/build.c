@@ -11,6 +11,10 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
+/* Far beyond any cell of the literature (about a hundred). Equal nodes are found by a linear
+ * search, here and in the derived graph: this bounds the time to half a second. */
+enum { NODES_MAX = 4000 };
+
 static int is_leaf(const cbi_graph *graph, cbi_ref ref) {
     return graph->node[ref].kind < CBI_PRODUCT;
 }
@@ -62,9 +66,6 @@ static cb_status build_output(cbi_builder *b) {
     const cbi_stmt *out = NULL;
     for (size_t i = 0; i < b->ast->stmt_count; i++) {
         const cbi_stmt *s = &b->ast->stmts[i];
-        if (s->kind == CBI_STMT_OUTPUT && out != NULL)
-            return FAIL(b, CB_EPARSE, s->place, "a second output: the first stands in line %d",
-                        out->place.line);
         if (s->kind == CBI_STMT_OUTPUT)
             out = s;
     }
@@ -117,10 +118,14 @@ cb_status cbi_cell_build(cb_cell *cell, cbi_ast *ast, const cb_cell_setting *set
         (st = cbi_override_settings(&b, settings, setting_count)) != CB_OK ||
         (st = cbi_declare(&b)) != CB_OK)
         return st;
-    for (size_t i = 0; i < ast->stmt_count; i++)
+    for (size_t i = 0; i < ast->stmt_count; i++) {
         if (ast->stmts[i].kind == CBI_STMT_EQUATION &&
             (st = build_equation(&b, &ast->stmts[i])) != CB_OK)
             return st;
+        if (cell->graph.count > NODES_MAX)
+            return FAIL(&b, CB_EPARSE, ast->stmts[i].place,
+                        "the equations up to here come to more than %d operations", NODES_MAX);
+    }
     for (size_t i = 0; i < cell->state_count; i++)
         if (cell->states[i].next == CBI_NONE)
             return FAIL(&b, CB_EPARSE, cell->states[i].place,

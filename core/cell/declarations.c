@@ -54,8 +54,6 @@ static cb_status check_new_name(cbi_builder *b, const cbi_stmt *s) {
         what = "a function";
     else if (cbi_is_builtin_family(s->name))
         what = "a family of learned vectors";
-    else if (cbi_is_word(s->name))
-        what = "a word of the language";
     if (what != NULL)
         return FAIL(b, CB_EPARSE, s->place, "'%s' is %s and cannot be defined", s->name, what);
     for (const cbi_stmt *o = b->ast->stmts; o < s; o++) {
@@ -77,7 +75,8 @@ static cb_status check_new_name(cbi_builder *b, const cbi_stmt *s) {
 static cb_status check_repeated(cbi_builder *b, const cbi_stmt *s) {
     for (const cbi_stmt *o = b->ast->stmts; o < s; o++) {
         int init = s->kind == CBI_STMT_INIT && o->kind == CBI_STMT_PARAM && o->has_number;
-        if ((o->kind == s->kind || init) && strcmp(o->name, s->name) == 0)
+        int same = strcmp(o->name, s->name) == 0 || s->kind == CBI_STMT_OUTPUT;
+        if ((o->kind == s->kind || init) && same)
             return FAIL(b, CB_EPARSE, s->place, "this was said in line %d already", o->place.line);
     }
     return CB_OK;

@@ -20,9 +20,9 @@ static void emit(cbi_planner *p, const cbi_instr *instr) {
 /* A node that can be done inside its only reader. */
 static int can_join(const cbi_planner *p, cbi_ref reader, cbi_ref ref, const char *op) {
     const cbi_pass_node *n = &p->pass->node[ref], *r = &p->pass->node[reader];
-    return n->home == CBI_HOME_STRIP && p->bound[ref] == 1 && n->n.kind == CBI_POINTWISE &&
-           strcmp(n->n.op->name, op) == 0 && n->phase == r->phase && n->stage == r->stage &&
-           n->n.dim == r->n.dim;
+    return n->home == CBI_HOME_STRIP && p->bound[ref] == 1 && !p->outside[ref] &&
+           n->n.kind == CBI_POINTWISE && strcmp(n->n.op->name, op) == 0 && n->phase == r->phase &&
+           n->stage == r->stage && n->n.dim == r->n.dim;
 }
 
 static int is_one(const cbi_pass *pass, cbi_ref ref) {
@@ -205,7 +205,7 @@ static cb_status emit_phase(cbi_planner *p, int phase) {
     return CB_OK;
 }
 
-static cb_status make_stages(cbi_planner *p) {
+cb_status cbi_make_stages(cbi_planner *p) {
     cbi_pass *pass = p->pass;
     for (size_t i = 0; i < pass->count; i++) {
         const cbi_pass_node *n = &pass->node[i];
@@ -223,9 +223,7 @@ static cb_status make_stages(cbi_planner *p) {
 }
 
 cb_status cbi_emit(cbi_planner *p) {
-    cb_status st = make_stages(p);
-    if (st == CB_OK)
-        st = order_products(p);
+    cb_status st = order_products(p);
     for (int phase = 0; phase < CBI_PHASES && st == CB_OK; phase++)
         st = emit_phase(p, phase);
     return st == CB_OK && p->pass->failed ? cbi_plan_no_memory(p) : st;

@@ -121,6 +121,9 @@ static cb_status build_name(cbi_builder *b, const cbi_expr *e, size_t want, cbi_
         if (cell->kind == CB_INPUT_INDEX)
             return FAIL(b, CB_ESHAPE, e->place,
                         "the input is an index: it may only be multiplied by a matrix");
+        if (cell->I != want && cell->I != 1 && want == cell->H)
+            return FAIL(b, CB_ESHAPE, e->place,
+                        "x has dimension %zu, its place needs %zu: write fit(x)", cell->I, want);
         *out = cbi_graph_leaf(&cell->graph, CBI_INPUT, cell->I, 0);
         return cbi_check_dim(b, e, "", cell->I, want);
     }

@@ -139,7 +139,8 @@ static cb_status apply_stmt(cbi_builder *b, const cbi_stmt *s, cb_param *p) {
     case CBI_STMT_INIT:
         return set_init(b, s, p);
     case CBI_STMT_PARAM:
-        p->init = (cb_init){CB_LAW_CONSTANT, s->numbers[0]};
+        if (s->has_number)
+            p->init = (cb_init){CB_LAW_CONSTANT, s->numbers[0]};
         return CB_OK;
     case CBI_STMT_FIXED:
         p->fixed = 1;
@@ -161,7 +162,7 @@ cb_status cbi_apply_declarations(cbi_builder *b) {
             const cbi_stmt *s = &b->ast->stmts[i];
             int about = s->kind == CBI_STMT_MATRIX || s->kind == CBI_STMT_INIT ||
                         s->kind == CBI_STMT_LIMIT || s->kind == CBI_STMT_FIXED ||
-                        (s->kind == CBI_STMT_PARAM && s->has_number);
+                        s->kind == CBI_STMT_PARAM;
             if (!about || (strchr(s->name, '_') != NULL) != particular)
                 continue;
             int used = 0;

@@ -158,6 +158,14 @@ static cb_status too_long(parser *p, size_t n) {
                        "a name has at most %d characters, this one %zu", CBI_NAME_MAX, n);
 }
 
+/* What begins a line with this word; CBI_STMT_EQUATION if it is none of the language's. */
+static cbi_stmt_kind kind_of_word(const char *name) {
+    int kind = 0;
+    while (kind < CBI_STMT_EQUATION && strcmp(cbi_words[kind], name) != 0)
+        kind++;
+    return (cbi_stmt_kind)kind;
+}
+
 /* Appends a name [a-z][a-z0-9]* to out (which ends at `used`). */
 static cb_status plain_name(parser *p, const char *what, char *out, size_t used) {
     size_t n = 0;
@@ -175,6 +183,17 @@ static cb_status plain_name(parser *p, const char *what, char *out, size_t used)
     return CB_OK;
 }
 
+/* The name of something new: none of the words that begin a line. */
+static cb_status new_name(parser *p, const char *what, char *out) {
+    skip(p);
+    cbi_place place = here(p);
+    cb_status st = plain_name(p, what, out, 0);
+    if (st == CB_OK && kind_of_word(out) != CBI_STMT_EQUATION)
+        return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, place,
+                           "'%s' is a word of the language and cannot be defined", out);
+    return st;
+}
+
 /* An optional "_name" after a family or matrix letter. */
 static cb_status suffix(parser *p, char *out) {
     if (*p->at != '_')
@@ -183,7 +202,8 @@ static cb_status suffix(parser *p, char *out) {
     out[n] = '_';
     p->at++;
     if (!is_name_start(*p->at))
-        return expected(p, "a name after '_'");
+        return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, here(p),
+                           "expected a name right after '_'");
     return plain_name(p, "a name after '_'", out, n + 1);
 }
 
@@ -243,7 +263,7 @@ static cb_status number(parser *p, double *out) {
     *out = strtod(buffer, &end);
     if (*end != '\0' || !isfinite(*out) || isalpha((unsigned char)s[n]) || s[n] == '_')
         return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, here(p), "not a number: '%s%.1s'",
-                           buffer, isgraph((unsigned char)s[n]) ? s + n : "");
+                           buffer, isalpha((unsigned char)s[n]) || s[n] == '_' ? s + n : "");
     p->at += n;
     return CB_OK;
 }
@@ -556,7 +576,7 @@ static cb_status parse_items(parser *p, cbi_stmt_kind kind, cbi_place first) {
         s->continues = continues;
         s->place = here(p);
         continues = 1;
-        if ((st = plain_name(p, "a name", s->name, 0)) != CB_OK)
+        if ((st = new_name(p, "a name", s->name)) != CB_OK)
             return st;
         int dim = -1;
         if ((st = bracket_dim(p, &dim)) != CB_OK)
@@ -618,7 +638,7 @@ static cb_status parse_init(parser *p, cbi_stmt *s) {
 
 static cb_status parse_set(parser *p, cbi_stmt *s) {
     cb_status st;
-    if ((st = plain_name(p, "the name of a setting", s->name, 0)) != CB_OK ||
+    if ((st = new_name(p, "the name of a setting", s->name)) != CB_OK ||
         (st = expect(p, '=')) != CB_OK)
         return st;
     do {
@@ -659,7 +679,7 @@ static cb_status parse_declaration(parser *p, cbi_stmt_kind kind, cbi_place plac
     case CBI_STMT_SET:
         return parse_set(p, s);
     case CBI_STMT_DIM:
-        if ((st = plain_name(p, "the name of a dimension", s->name, 0)) == CB_OK &&
+        if ((st = new_name(p, "the name of a dimension", s->name)) == CB_OK &&
             (st = expect(p, '=')) == CB_OK && (st = parse_int_sum(p, &expr)) == CB_OK)
             s->expr = expr;
         return st;
@@ -707,18 +727,6 @@ static cb_status parse_equation(parser *p, cbi_place place, const char *name) {
         return st;
     p->ast->stmts[self].expr = expr;
     return CB_OK;
-}
-
-/* What begins a line with this word; CBI_STMT_EQUATION if it is none of the language's. */
-static cbi_stmt_kind kind_of_word(const char *name) {
-    int kind = 0;
-    while (kind < CBI_STMT_EQUATION && strcmp(cbi_words[kind], name) != 0)
-        kind++;
-    return (cbi_stmt_kind)kind;
-}
-
-int cbi_is_word(const char *name) {
-    return kind_of_word(name) != CBI_STMT_EQUATION;
 }
 
 static cb_status parse_line(parser *p) {

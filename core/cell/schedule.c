@@ -184,6 +184,9 @@ static cb_status plan(cbi_planner *p) {
         if (p->external[i] && pass->map[i] != CBI_NONE)
             p->outside[pass->map[i]] = 1;
     cbi_set_phases(p);
+    cb_status st = cbi_make_stages(p);
+    if (st != CB_OK)
+        return st;
     cbi_set_homes(p);
     return cbi_emit(p);
 }
