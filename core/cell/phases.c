@@ -178,12 +178,19 @@ static void visit_latest(cbi_planner *p, cbi_ref self, cbi_ref input, int is_ope
 static void set_stages(cbi_planner *p) {
     cb_cell *cell = p->cell;
     cbi_pass *pass = p->pass;
-    for (size_t i = 0; i < pass->count; i++) {
-        cbi_pass_node *n = &pass->node[i];
-        if (cbi_is_given(n))
-            continue;
-        n->stage = n->n.kind == CBI_AFFINE;
-        cbi_each_input(p, (cbi_ref)i, visit_stage);
+    for (size_t i = 0; i < pass->count; i++)
+        if (!cbi_is_given(&pass->node[i]))
+            pass->node[i].stage = pass->node[i].n.kind == CBI_AFFINE;
+    /* Inputs stand before their readers, but for delayed states, whose equation may stand below
+     * what reads them: repeated until nothing moves. */
+    for (int changed = 1; changed;) {
+        changed = 0;
+        for (size_t i = 0; i < pass->count; i++) {
+            int before = pass->node[i].stage;
+            if (!cbi_is_given(&pass->node[i]))
+                cbi_each_input(p, (cbi_ref)i, visit_stage);
+            changed |= pass->node[i].stage != before;
+        }
     }
     /* A base that grows in the same phase is ready before the products begin. */
     for (size_t i = 0; i < pass->count; i++)

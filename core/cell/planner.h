@@ -47,9 +47,9 @@ void cbi_count_uses(cbi_planner *p);
 void cbi_gather(cbi_planner *p);
 /* phases.c: the phase and the stage of each node; what is dead is found. */
 void cbi_set_phases(cbi_planner *p);
+/* emit.c: makes room for the stages of each phase; homes ask which stage is the last. */
+CB_MUST_USE cb_status cbi_make_stages(cbi_planner *p);
 /* homes.c: where each value lives. */
-/* Counts the stages of each phase; before homes, which ask which stage is the last. */
-CB_MUST_USE cb_status cbi_make_stages(cbi_planner *planner);
 void cbi_set_homes(cbi_planner *p);
 /* emit.c: products and pointwise operations in running order. */
 CB_MUST_USE cb_status cbi_emit(cbi_planner *p);

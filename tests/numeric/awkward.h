@@ -232,6 +232,11 @@ static const awkward_cell awkward_cells[] = {
      "matrix R = diagonal\n"
      "h' = W x + R h\n",
      CB_INPUT_DENSE, 3, 5, "H*I+H"},
+    /* One product and one gradient, read from two places. */
+    {"read-twice",
+     "state h\n"
+     "h' = tanh(W x + R h)/(1.5 + sigmoid(W x + b))\n",
+     CB_INPUT_DENSE, 3, 5, "H*(I+H+1)"},
     {"wide",
      "state h\n"
      "dim wide = 2*H + 1\n"
