@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Texts of cells, at small sizes. What is built prints a text that builds the same cell; its
- * schedule can be described; what fails says where. The first byte chooses the kind of input.
+ * Texts of cells, at small sizes. What is built prints a text that builds the same cell, and has a
+ * schedule that keeps its promises; what fails says where. The first byte chooses the kind of input
+ * and whether there is a layer below.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "cellbench/cell.h"
+#include "unit/schedule_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -43,6 +45,7 @@ static void check_cell(const cb_cell *cell, cb_input_kind kind, const cb_cell *b
         learned += params[i].fixed ? 0 : params[i].free_count;
     check(learned == cb_cell_param_count(cell));
     check(cb_cell_output_dim(cell) >= 1);
+    check(schedule_broken(cell) == NULL);
     cb_cell *again = create(cb_cell_text(cell), kind, below, &err);
     check(again != NULL && strcmp(cb_cell_text(cell), cb_cell_text(again)) == 0);
     char *one = describe(cell), *two = describe(again);

@@ -15,6 +15,7 @@
 
 #include "cell/cell_internal.h"
 #include "numeric/awkward.h"
+#include "unit/schedule_check.h"
 
 static const char lstm[] = "state h, c\n"
                            "z = tanh(W x + R h + b)\n"
@@ -198,90 +199,10 @@ static void unread_states_are_outside_the_loop(void **state) {
 
 /* ---- each value is there before it is read ---- */
 
-typedef struct reader {
-    const cb_cell *cell;
-    const cbi_pass *pass;
-    int *phase, *stage; /* where a value was made; phase -1: not yet */
-    int at_phase, at_stage;
-} reader;
-
-static void check_read(const reader *r, cbi_ref ref, int is_operand) {
-    const cbi_pass_node *n = &r->pass->node[ref];
-    if (n->home == CBI_HOME_LEAF) {
-        const cbi_state *s = n->n.kind == CBI_STATE ? &r->cell->states[n->n.index] : NULL;
-        if (s && r->pass == &r->cell->forward && s->recurrent)
-            assert_true(r->at_phase != CBI_BEFORE);
-        if (n->n.kind == CBI_D_STATE)
-            assert_int_equal(r->at_phase, CBI_LOOP);
-        return;
-    }
-    assert_true(n->home != CBI_HOME_DEAD && n->home != CBI_HOME_NONE);
-    assert_true(r->phase[ref] >= 0);
-    int same_stage = r->phase[ref] == r->at_phase && r->stage[ref] == r->at_stage;
-    if (is_operand)
-        assert_false(same_stage && n->n.kind != CBI_AFFINE);
-    if (n->home == CBI_HOME_STRIP)
-        assert_true(same_stage && !is_operand);
-    if (n->home == CBI_HOME_STEP)
-        assert_int_equal(r->phase[ref], r->at_phase);
-}
-
-static void made(reader *r, cbi_ref ref) {
-    assert_int_equal(r->phase[ref], -1);
-    r->phase[ref] = r->at_phase;
-    r->stage[ref] = r->at_stage;
-    assert_int_equal(r->pass->node[ref].phase, r->at_phase);
-    assert_int_equal(r->pass->node[ref].stage, r->at_stage);
-}
-
-static void check_products(reader *r, const cbi_stage *stage) {
-    for (size_t i = 0; i < stage->products; i++) {
-        const cbi_product_call *c = &r->pass->product[stage->first_product + i];
-        check_read(r, c->operand, 1);
-        if (c->first) {
-            if (c->base != CBI_NONE)
-                check_read(r, c->base, 1);
-            made(r, c->dst);
-        }
-        assert_int_equal(r->phase[c->dst], r->at_phase);
-    }
-}
-
-static void check_program(reader *r, const cbi_stage *stage) {
-    for (size_t i = 0; i < stage->instrs; i++) {
-        const cbi_instr *in = &r->pass->instr[stage->first_instr + i];
-        for (int k = 0; k < 3; k++)
-            if (in->src[k] != CBI_NONE)
-                check_read(r, in->src[k], 0);
-        if (!in->sink)
-            made(r, in->dst);
-    }
-}
-
-static void check_pass(const cb_cell *cell, const cbi_pass *pass) {
-    reader r = {cell, pass, malloc(pass->count * sizeof(int)), malloc(pass->count * sizeof(int)),
-                0,    0};
-    assert_non_null(r.phase);
-    assert_non_null(r.stage);
-    for (size_t i = 0; i < pass->count; i++)
-        r.phase[i] = r.stage[i] = -1;
-    size_t seen = 0;
-    for (r.at_phase = 0; r.at_phase < CBI_PHASES; r.at_phase++)
-        for (r.at_stage = 0; r.at_stage < (int)pass->stages[r.at_phase]; r.at_stage++) {
-            const cbi_stage *stage = &pass->stage[r.at_phase][r.at_stage];
-            check_products(&r, stage);
-            check_program(&r, stage);
-            seen += stage->instrs;
-        }
-    assert_int_equal(seen, pass->instr_count);
-    /* What leaves the pass was made. */
-    if (pass == &cell->forward) {
-        for (size_t s = 0; s < cell->state_count; s++)
-            assert_true(r.phase[pass->map[cell->states[s].next]] >= 0);
-        assert_true(r.phase[pass->map[cell->output]] >= 0);
-    }
-    free(r.phase);
-    free(r.stage);
+static void check_cell(const cb_cell *cell) {
+    const char *broken = schedule_broken(cell);
+    if (broken != NULL)
+        fail_msg("%s: %s", cb_cell_name(cell), broken);
 }
 
 static void values_precede_their_readers(void **state) {
@@ -292,8 +213,7 @@ static void values_precede_their_readers(void **state) {
         assert_int_equal(
             cb_cell_create(&cell, a->name, a->text, NULL, 0, a->kind, a->I, a->H, NULL, &err),
             CB_OK);
-        check_pass(cell, &cell->forward);
-        check_pass(cell, &cell->backward);
+        check_cell(cell);
         cb_cell_destroy(cell);
     }
 }
@@ -309,7 +229,7 @@ static void sums_may_be_long(void **state) {
     }
     strcat(text, "h' = z299\n");
     cb_cell *cell = make(text);
-    check_pass(cell, &cell->backward);
+    check_cell(cell);
     assert_int_equal(products(cell, &cell->backward, CBI_LOOP, "R"), 300);
     cb_cell_destroy(cell);
 }
