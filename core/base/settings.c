@@ -217,25 +217,51 @@ out:
     return st;
 }
 
+/* Whether a value is what its row puts in where none is given. */
+static cb_status is_default(int *out, const cb_setting_def *row, const json_t *value, cb_err *err) {
+    int fits;
+    json_t *parsed, *fallback;
+    *out = 0;
+    if (row->fallback == NULL)
+        return CB_OK;
+    cb_status st = cbi_json_parse(&parsed, row->fallback, strlen(row->fallback), row->name, err);
+    if (st != CB_OK)
+        return st;
+    fallback = convert(row, parsed, &fits);
+    json_decref(parsed);
+    if (fallback == NULL)
+        return no_memory(err, "identity");
+    *out = json_equal(fallback, value);
+    json_decref(fallback);
+    return CB_OK;
+}
+
 cb_status cbi_settings_identity(json_t **out, const cb_setting_def *table, const json_t *resolved,
                                 cb_err *err) {
+    cb_status st = CB_OK;
     *out = NULL;
     json_t *part = json_object();
     if (part == NULL)
         return no_memory(err, "identity");
     for (const cb_setting_def *row = table; row->name != NULL; row++) {
         json_t *value = json_object_get(resolved, row->name);
+        int as_ever = 0;
         if (!row->identity)
             continue;
         if (value == NULL) {
-            json_decref(part);
-            return cb_fail(err, CB_EINTERNAL, "identity: setting '%s' is not resolved", row->name);
+            st = cb_fail(err, CB_EINTERNAL, "identity: setting '%s' is not resolved", row->name);
+            goto out;
         }
-        if (json_object_set(part, row->name, value) != 0) {
-            json_decref(part);
-            return no_memory(err, "identity");
+        if (row->identity == 2 && (st = is_default(&as_ever, row, value, err)) != CB_OK)
+            goto out;
+        if (!as_ever && json_object_set(part, row->name, value) != 0) {
+            st = no_memory(err, "identity");
+            goto out;
         }
     }
     *out = part;
-    return CB_OK;
+    part = NULL;
+out:
+    json_decref(part);
+    return st;
 }

@@ -15,7 +15,7 @@
  * fallback of "null" stands for "not set", and null is then accepted. */
 CB_MUST_USE cb_status cbi_settings_resolve(json_t **out, const cb_setting_def *table,
                                            const json_t *given, const char *where, cb_err *err);
-/* The part of a resolved object with identity = 1. */
+/* The part of a resolved object that makes its identity (cb_setting_def.identity). */
 CB_MUST_USE cb_status cbi_settings_identity(json_t **out, const cb_setting_def *table,
                                             const json_t *resolved, cb_err *err);
 

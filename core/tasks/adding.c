@@ -79,8 +79,9 @@ static double mean_error(const cb_data *data, cb_split_name split) {
     return error / (double)here->sequences;
 }
 
-static cb_status adding_read(void *context, const json_t *settings, cb_err *err) {
+static cb_status adding_read(void *context, cb_data *data, const json_t *settings, cb_err *err) {
     adding_plan *plan = context;
+    (void)data;
     plan->length = cbi_setting_size(settings, "length");
     plan->old = strcmp(cbi_setting_text(settings, "form"), "1997") == 0;
     if (plan->old && plan->length < SHORTEST_1997)

@@ -34,8 +34,9 @@ static void copy_fill(const void *context, cb_random *random, size_t length,
         rows->index[t] = MARK;
 }
 
-static cb_status copy_read(void *context, const json_t *settings, cb_err *err) {
+static cb_status copy_read(void *context, cb_data *data, const json_t *settings, cb_err *err) {
     copy_plan *plan = context;
+    (void)data;
     (void)err;
     plan->length = cbi_setting_size(settings, "length");
     plan->digits = cbi_setting_size(settings, "digits");

@@ -204,7 +204,7 @@ cb_status cbi_dataset_generate(cb_data *data, void **own, const char *settings_j
     *own = NULL;
     if ((st = cbi_task_settings(&settings, settings_json, err)) != CB_OK)
         goto out;
-    if ((st = generator->read(generator->plan, settings, err)) != CB_OK)
+    if ((st = generator->read(generator->plan, data, settings, err)) != CB_OK)
         goto out;
     if ((st = cbi_dataset_create(&set, err)) != CB_OK)
         goto out;

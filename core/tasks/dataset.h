@@ -15,6 +15,8 @@
 extern const cb_task_def cbi_task_adding;
 extern const cb_task_def cbi_task_copy;
 extern const cb_task_def cbi_task_music;
+extern const cb_task_def cbi_task_parity;
+extern const cb_task_def cbi_task_reber;
 extern const cb_task_def cbi_task_temporal_order;
 
 enum {
@@ -82,8 +84,9 @@ void cbi_baseline_classes(cbi_dataset *set, cb_data *data, const char *name, siz
 
 typedef struct cbi_generator {
     void *plan; /* the task's own struct, which the others receive */
-    /* Takes the plan from resolved settings; CB_EARG where they do not go together. */
-    cb_status (*read)(void *plan, const json_t *settings, cb_err *err);
+    /* Takes the plan from resolved settings, and lays down what of data's input, loss and
+     * dimensions depends on them; CB_EARG where they do not go together. */
+    cb_status (*read)(void *plan, cb_data *data, const json_t *settings, cb_err *err);
     /* The first draw of a sequence: its length. */
     size_t (*length)(const void *plan, cb_random *random);
     /* The rest of it, from the same stream: `rows` begins at the sequence's first frame, and its

@@ -152,11 +152,41 @@ static void identity_is_a_part(void **state) {
     json_decref(in);
 }
 
+/* A setting that came later: absent from the identity as long as it is what it always was. */
+static void later_settings_count_when_changed(void **state) {
+    static const cb_setting_def grown[] = {
+        {"rate", CB_SETTING_NUMBER, "0.1", 0, 1, NULL, 1, "step size"},
+        {"decay", CB_SETTING_NUMBER, "1", 0, 1, NULL, 2, "came later"},
+        {"noise", CB_SETTING_NUMBER, "null", 0, 1, NULL, 2, "came later"},
+        {.name = NULL},
+    };
+    static const char *const cases[][2] = {
+        {"{}", "{\"rate\":0.10000000000000001}"},
+        {"{\"decay\": 1, \"noise\": null}", "{\"rate\":0.10000000000000001}"},
+        {"{\"decay\": 0, \"rate\": 1}", "{\"decay\":0.0,\"rate\":1.0}"},
+        {"{\"noise\": 0}", "{\"noise\":0.0,\"rate\":0.10000000000000001}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *in = parse(cases[i][0]), *out = NULL, *part = NULL;
+        assert_int_equal(cbi_settings_resolve(&out, grown, in, "train", NULL), CB_OK);
+        assert_int_equal(cbi_settings_identity(&part, grown, out, NULL), CB_OK);
+        check_canonical(part, cases[i][1]);
+        json_decref(part);
+        json_decref(out);
+        json_decref(in);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_are_put_in),    cmocka_unit_test(values_are_converted),
-        cmocka_unit_test(what_is_wrong_is_named), cmocka_unit_test(parts_of_choices_are_none),
-        cmocka_unit_test(input_is_left_alone),    cmocka_unit_test(identity_is_a_part),
+        cmocka_unit_test(defaults_are_put_in),
+        cmocka_unit_test(values_are_converted),
+        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(parts_of_choices_are_none),
+        cmocka_unit_test(input_is_left_alone),
+        cmocka_unit_test(identity_is_a_part),
+        cmocka_unit_test(later_settings_count_when_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,9 @@ typedef struct cb_setting_def {
     const char *fallback;   /* default, as JSON text; NULL: must be given */
     double low, high;       /* allowed range of numbers, both included; 0, 0: any */
     const char *choices;    /* allowed texts, separated by spaces; NULL: any */
-    int identity;           /* part of the trial's identity (a file's path is not: its hash is) */
+    int identity;           /* part of the trial's identity (a file's path is not: its hash is). 2: only
+                             * where it differs from the default, which stands for how it was before
+                             * there was this setting */
     const char *help;       /* one line, with its source where there is one */
 } cb_setting_def;
 
