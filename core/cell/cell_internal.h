@@ -30,7 +30,6 @@ typedef struct cbi_value {
 /* A value of the layer below that this cell reads. */
 typedef struct cbi_read {
     uint32_t value; /* index into below->values */
-    size_t dim;
     cbi_ref node;
 } cbi_read;
 

@@ -181,7 +181,7 @@ static cb_status build_lower(cbi_builder *b, const cbi_expr *e, size_t want, cbi
     if (r == cell->read_count) {
         if (cbi_grow((void **)&cell->reads, &cell->read_capacity, r + 1, sizeof *cell->reads))
             return cbi_no_memory(b);
-        cell->reads[r] = (cbi_read){index, value->dim, 0};
+        cell->reads[r] = (cbi_read){index, 0};
         cell->reads[r].node = cbi_graph_leaf(&cell->graph, CBI_LOWER, value->dim, (uint32_t)r);
         cell->read_count++;
     }

@@ -137,21 +137,17 @@ static cb_status deeper(cbi_parser *p) {
 }
 
 static cb_status parse_unary(cbi_parser *p, int *out) {
-    cb_status st = deeper(p);
-    if (st != CB_OK)
-        return st;
+    int arg;
+    cb_status st;
     cbi_skip(p);
     cbi_place place = cbi_here(p);
-    if (cbi_accept(p, '-')) {
-        int arg;
-        if ((st = parse_unary(p, &arg)) == CB_OK &&
-            (st = new_expr(p, CBI_EXPR_NEG, place, out)) == CB_OK)
-            st = adopt(p, *out, arg);
-    } else {
-        st = parse_apply(p, out);
-    }
+    if (!cbi_accept(p, '-'))
+        return parse_apply(p, out);
+    if ((st = deeper(p)) != CB_OK || (st = parse_unary(p, &arg)) != CB_OK ||
+        (st = new_expr(p, CBI_EXPR_NEG, place, out)) != CB_OK)
+        return st;
     p->depth--;
-    return st;
+    return adopt(p, *out, arg);
 }
 
 static cb_status binary(cbi_parser *p, cbi_expr_kind kind, cbi_place place, int right, int *inout) {

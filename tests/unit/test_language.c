@@ -300,8 +300,9 @@ static void bounds_are_kept(void **state) {
         size_t fine, wrong;
     } cases[] = {
         {"state h\nh' = ", "(", "h", "nested deeper than 200", 0, 300},
-        {"state h\nh' = h", " + h", "\n", "more than 200 operations in a row", 190, 300},
-        {"state h\nh' = ", "-", "h\n", "nested deeper than 200", 190, 300},
+        {"state h\nh' = h", " + h", "\n", "more than 200 operations in a row", 199, 200},
+        {"state h\nh' = ", "-", "h\n", "nested deeper than 200", 199, 200},
+        {"state h\nh' = ", "tanh(-", "h", "nested deeper than 200", 0, 100},
         {"state h\ndim d = ", "(", "1", "nested deeper than 200", 0, 300},
         {"state h\nh' = h\n", "set a = 1\n", "", "more than 1000 declarations and equations", 0,
          2000},

@@ -154,7 +154,8 @@
  *   stop(a)                 a, but the derivative is 0
  *   sum(a)  mean(a)         over the elements of a row: dimension 1
  *   norm(a)                 (a - mean(a)) / sqrt(mean((a - mean(a))^2) + 1e-5)
- *   fit(x)                  x as a value of dimension H: x itself where I = H, else W_fit x
+ *   fit(x)                  x as a value of dimension H: x itself where it is dense and I = H, else
+ *                           W_fit x, with one matrix W_fit for the whole cell
  *   spread(a)               dimension d to H, each element H/d times in a row; d divides H
  *   clock(periods, new, old)
  *       periods is a list setting of n whole numbers >= 1; the row is cut into n equal groups.
