@@ -340,6 +340,20 @@ static void operations_are_bounded(void **state) {
     assert_non_null(strstr(err.text, "more than 4000 operations"));
 }
 
+/* Each dimension is worked out once, however often others use it. */
+static void dimensions_may_build_on_each_other(void **state) {
+    (void)state;
+    cb_err err;
+    char text[4096] = "dim d0 = 1\n";
+    size_t used = strlen(text);
+    for (int i = 1; i < 100; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "dim d%d = d%d*d%d\n", i, i - 1,
+                                 i - 1);
+    snprintf(text + used, sizeof text - used, "state h[d99]\nh' = W x\n");
+    if (create(text, CB_INPUT_DENSE, 3, &err) != CB_OK)
+        fail_msg("%s", err.text);
+}
+
 static void long_lines_are_quoted_in_part(void **state) {
     (void)state;
     cb_err err;
@@ -402,6 +416,7 @@ int main(void) {
         cmocka_unit_test(quotes_are_ascii),
         cmocka_unit_test(accepted),
         cmocka_unit_test(long_lines_are_quoted_in_part),
+        cmocka_unit_test(dimensions_may_build_on_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

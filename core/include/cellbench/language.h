@@ -10,7 +10,7 @@
  *     i  = sigmoid(W x + R h + p*c + b)           W x     learned matrix times a value
  *     f  = sigmoid(W x + R h + p*c + b)           p*c     learned vector, element by element
  *     c' = f*c + i*z
- *     o  = sigmoid(W x + R h + p*c' + b)          13 tensors: W_z R_z b_z  W_i R_i p_i b_i ...
+ *     o  = sigmoid(W x + R h + p*c' + b)          15 tensors: W_z R_z b_z  W_i R_i p_i b_i ...
  *     h' = o*tanh(c')
  *
  * One declaration or equation a line; '#' begins a comment; a line goes on while a parenthesis or
@@ -51,7 +51,7 @@
  *
  * The words that begin a declaration cannot be names; neither can x, lower, a function or a
  * built-in family. Bounds: 1000 declarations and equations, 4000 names, numbers and operations,
- * 200 operations in a row or one inside the other, dimensions up to 1e7.
+ * 200 operations in a row or one inside the other, lists of 4096 numbers, dimensions up to 1e7.
  *
  *
  * 2  RULES
@@ -171,13 +171,16 @@
  *       z = tanh(W x + R hh + b)
  *                        ^
  *
- * CB_EPARSE: what the text is, at any size: a character, number or word that is not of the
- * language; a parenthesis missing; an unknown name, function, structure or law; the wrong number of
- * arguments; a matrix where none can stand; a name defined twice or not at all; an equation missing;
- * a list for a number; a declaration of what no equation uses; a text beyond the bounds.
- * CB_ESHAPE: dimensions that disagree, are not whole or not positive, or do not divide; x where the
- * kind of input forbids it.   CB_EARG: a number out of range (limit, blocks, periods), a law
- * of matrices for a vector, a setting that does not exist or is given the wrong way, the layer below.   CB_ENOMEM.
+ * CB_EPARSE   what the text is, at any size: a character, number or word that is not of the language;
+ *     a parenthesis missing; an unknown name, function, structure or law; the wrong number of
+ *     arguments; a matrix where none can stand; a name defined twice, or not yet; a state without
+ *     its equation; a list for a number; a declaration of what no equation uses; a text beyond the
+ *     bounds.
+ * CB_ESHAPE   dimensions that disagree, are not whole or not positive, or do not divide; x where
+ *     the kind of input forbids it.
+ * CB_EARG     a number out of range (limit, blocks, periods); a law of matrices for a vector; a
+ *     setting that does not exist or is given the wrong way; the layer below.
+ * CB_ENOMEM
  *
  *
  * 6  EXAMPLES
