@@ -156,8 +156,7 @@ static int core_cell_info(lua_State *L) {
     return 1;
 }
 
-/* Reads { name = number or list } at `index` into memory that lies on Lua's stack. */
-static cb_cell_setting *read_overrides(lua_State *L, int index, size_t *count) {
+cb_cell_setting *cbi_script_read_overrides(lua_State *L, int index, size_t *count) {
     size_t n = 0, numbers = 0;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1), n++)
         numbers += lua_istable(L, -1) ? lua_rawlen(L, -1) : 1;
@@ -190,7 +189,7 @@ static int core_cell_check(lua_State *L) {
     size_t count;
     luaL_checktype(L, 3, LUA_TTABLE);
     luaL_checkstack(L, 12, "settings");
-    const cb_cell_setting *settings = read_overrides(L, 3, &count);
+    const cb_cell_setting *settings = cbi_script_read_overrides(L, 3, &count);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         cb_err err = {0};
         cb_cell *below = NULL, *cell = NULL;
@@ -369,6 +368,7 @@ static const luaL_Reg core_functions[] = {
     {"settings", core_settings},
     {"check", core_check},
     {"open", cbi_script_open_database},
+    {"net", cbi_script_make_net},
     {NULL, NULL},
 };
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The table that `require "cellbench"` returns.
 
-local core, values, cells, _, _, study = ...
+local core, values, cells, _, _, study, net = ...
 
 local guard = core.guard
 
@@ -27,6 +27,7 @@ local module = {
       values.fault("cb.task cannot be changed")
     end),
   }),
+  net = guard(net.create),
   open = core.open,
 }
 

@@ -51,6 +51,16 @@ void cbi_script_to_json(lua_State *L, int index, cbi_script_box *box);
 /* Pushes a JSON value; null becomes nil. */
 void cbi_script_push_json(lua_State *L, const json_t *value);
 
+/* Reads { name = number or list } at `index`, the settings of a cell, into memory that lies on
+ * Lua's stack: two values are pushed (module.c). */
+cb_cell_setting *cbi_script_read_overrides(lua_State *L, int index, size_t *count);
+
+/* ---- cb.net (net.c) ---- */
+
+int cbi_script_make_net(lua_State *L);
+/* Pushes a tensor: the rows of a whole matrix, or the list of its free numbers. */
+void cbi_script_push_tensor(lua_State *L, const cb_param *param, const double *values);
+
 /* ---- cb.open (database.c) ---- */
 
 int cbi_script_open_database(lua_State *L);
