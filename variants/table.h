@@ -10,6 +10,7 @@ extern const cb_cell_def cbi_variant_lstm;
 extern const cb_cell_def cbi_variant_peephole;
 extern const cb_cell_def cbi_variant_coupled;
 extern const cb_cell_def cbi_variant_gru;
+extern const cb_cell_def cbi_variant_gru_after;
 extern const cb_cell_def cbi_variant_clockwork;
 
 #endif

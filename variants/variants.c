@@ -7,6 +7,7 @@
 
 const cb_cell_def *const cb_variants[] = {
     &cbi_variant_rnn,     &cbi_variant_lstm, &cbi_variant_peephole,
-    &cbi_variant_coupled, &cbi_variant_gru,  &cbi_variant_clockwork,
+    &cbi_variant_coupled, &cbi_variant_gru,  &cbi_variant_gru_after,
+    &cbi_variant_clockwork,
     NULL,
 };

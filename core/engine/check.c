@@ -366,7 +366,7 @@ static cb_status find_point(checker *c, uint64_t seed, double h, cb_check_result
 
 cb_status cb_check_stack(const cb_stack *stack, uint64_t seed, cb_check_result *out, cb_err *err) {
     checker c = {.stack = stack, .err = err};
-    c.steps = (cb_steps){STEPS, BATCH, rows_of_step, frames_of_check};
+    c.steps = (cb_steps){.T = STEPS, .B = BATCH, .rows = rows_of_step, .frames = frames_of_check};
     double h = has_kinks(stack) ? 1e-5 : 1e-4;
     memset(out, 0, sizeof *out);
     unsigned saved = cb_engine_denormals_flush();

@@ -331,8 +331,8 @@ static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
     const cb_cell *cell = y->cell;
     for (size_t i = 0; i < cell->forward_count; i++) {
         const cbi_node *n = &cell->graph.node[i];
-        if (n->kind == CBI_PRODUCT && index == 0 && stack->kind == CB_INPUT_INDEX &&
-            cell->graph.node[n->arg[0]].kind == CBI_INPUT)
+        if (n->kind == CBI_PRODUCT && stack->units[index].level == 0 &&
+            stack->kind == CB_INPUT_INDEX && cell->graph.node[n->arg[0]].kind == CBI_INPUT)
             y->weight[n->index].on_index = 1;
     }
     for (uint32_t k = 0; k < cell->param_count; k++) {
@@ -431,11 +431,12 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
     y->carry_in = cbi_calloc(S, sizeof *y->carry_in);
     y->carry_out = cbi_calloc(S, sizeof *y->carry_out);
     y->initial = cbi_calloc(S, sizeof *y->initial);
+    y->given = cbi_calloc(S, sizeof *y->given);
     y->initial_rows = cbi_calloc(S, sizeof *y->initial_rows);
     y->d_final = cbi_calloc(S, sizeof *y->d_final);
     if (!y->offset || !y->weight || !y->vector || !y->sum || !y->sink_order || !y->forward ||
         !y->backward || !y->state || !y->begin || !y->old || !y->carry_in || !y->carry_out ||
-        !y->initial || !y->initial_rows || !y->d_final)
+        !y->initial || !y->given || !y->initial_rows || !y->d_final)
         return no_memory(err);
     y->strip_rows = strip_shape(cell, &y->strip_floats);
     set_dims(y);
@@ -487,6 +488,8 @@ void cbi_layer_fini(cbi_layer *y) {
                 cbi_aligned_free(planes[k][s].memory);
         if (y->initial)
             cbi_free(y->initial[s]);
+        if (y->given)
+            cbi_free(y->given[s]);
         if (y->d_final)
             cbi_free(y->d_final[s]);
     }
@@ -518,7 +521,9 @@ void cbi_layer_fini(cbi_layer *y) {
     cbi_free(y->carry_in);
     cbi_free(y->carry_out);
     cbi_free(y->initial);
+    cbi_free(y->given);
     cbi_free(y->initial_rows);
+    cbi_aligned_free(y->mask.memory);
     cbi_free(y->d_final);
 }
 

@@ -50,6 +50,7 @@ typedef struct cbi_layer {
     cbi_plane *old;                  /* [states] values before the steps of a block, gathered */
     cbi_plane *carry_in, *carry_out; /* [states] */
     float **initial;                 /* [states] given, [B][dim], or NULL */
+    unsigned char **given;           /* [states] which rows of it; NULL: all */
     size_t *initial_rows;
     float **d_final;                  /* [states] given, or NULL */
     cbi_phase_run run[2][CBI_PHASES]; /* forward, backward */
@@ -62,7 +63,9 @@ typedef struct cbi_layer {
     float **number; /* [numbers] strips of one value */
     double *number_value;
     size_t numbers, number_capacity;
-    struct cbi_layer *below, *above;
+    const int32_t *index;            /* [frames] index input, in the order in which it runs */
+    cbi_plane mask;                  /* dropout: factors of the elements of x */
+    struct cbi_layer *below, *above; /* NULL unless the one reads the other's plane as it stands */
 } cbi_layer;
 
 CB_MUST_USE cb_status cbi_layer_init(cbi_layer *layer, const cb_stack *stack, size_t index,

@@ -32,7 +32,9 @@ struct cb_reference {
     layer *layers;
     cb_steps steps;
     uint32_t *rows;
-    size_t *first; /* [T]: first frame of each step */
+    size_t *first;    /* [T]: first frame of each step */
+    uint32_t *mirror; /* [frames]: the frame of the same sequence counted from its end */
+    uint32_t *start;  /* [B]: t of each sequence's first step */
     double *weights;
     int32_t *index;
     int frozen;
@@ -140,8 +142,15 @@ void cb_reference_destroy(cb_reference *r) {
     cbi_free(r->weights);
     cbi_free(r->rows);
     cbi_free(r->first);
+    cbi_free(r->mirror);
+    cbi_free(r->start);
     cbi_free(r->index);
     cbi_free(r);
+}
+
+/* Between a unit's own order of frames and that of its level. */
+static size_t turned(const cb_reference *r, size_t u, size_t frame) {
+    return r->stack->units[u].reverse ? r->mirror[frame] : frame;
 }
 
 /* ---- forward ---- */
@@ -210,15 +219,15 @@ static void run_node(cb_reference *r, size_t l, size_t t, size_t row, size_t fra
     case CBI_CLOCK: {
         const cbi_list *list = &cell->lists[n->index];
         for (size_t j = 0; j < n->dim; j++)
-            out[j] = t % list->values[j / (n->dim / list->count)] == 0;
+            out[j] = (t + r->start[row]) % list->values[j / (n->dim / list->count)] == 0;
         break;
     }
     case CBI_PRODUCT: {
         const double *m = y->matrix[n->index];
-        int gather = l == 0 && r->stack->kind == CB_INPUT_INDEX &&
+        int gather = r->stack->units[l].level == 0 && r->stack->kind == CB_INPUT_INDEX &&
                      cell->graph.node[n->arg[0]].kind == CBI_INPUT;
         for (size_t i = 0; i < n->dim; i++) {
-            double sum = gather ? m[i * da + (size_t)r->index[frame]] : 0;
+            double sum = gather ? m[i * da + (size_t)r->index[turned(r, l, frame)]] : 0;
             for (size_t j = 0; !gather && j < da; j++)
                 sum += m[i * da + j] * a[j];
             out[i] = sum;
@@ -282,6 +291,10 @@ static cb_status remember(cb_reference *r, const cb_steps *steps, const int32_t 
     drop_final_gradients(r);
     cbi_free(r->rows);
     cbi_free(r->first);
+    cbi_free(r->mirror);
+    cbi_free(r->start);
+    r->mirror = cbi_calloc(steps->frames + 1, sizeof *r->mirror);
+    r->start = cbi_calloc(steps->B + 1, sizeof *r->start);
     r->rows = cbi_calloc(steps->T + 1, sizeof *r->rows);
     r->first = cbi_calloc(steps->T + 1, sizeof *r->first);
     if (index != NULL) {
@@ -291,16 +304,26 @@ static cb_status remember(cb_reference *r, const cb_steps *steps, const int32_t 
             return no_memory(err);
         memcpy(r->index, index, steps->frames * sizeof *index);
     }
-    if (r->rows == NULL || r->first == NULL)
+    if (r->rows == NULL || r->first == NULL || r->mirror == NULL || r->start == NULL)
         return no_memory(err);
+    if (steps->start != NULL)
+        memcpy(r->start, steps->start, steps->B * sizeof *r->start);
     size_t frame = 0;
     for (size_t t = 0; t < steps->T; t++) {
         r->rows[t] = steps->rows[t];
         r->first[t] = frame;
         frame += steps->rows[t];
     }
+    for (size_t row = 0; row < steps->B; row++) {
+        size_t length = 0;
+        while (length < steps->T && steps->rows[length] > row)
+            length++;
+        for (size_t t = 0; t < length; t++)
+            r->mirror[r->first[t] + row] = (uint32_t)(r->first[length - 1 - t] + row);
+    }
     r->steps = *steps;
     r->steps.rows = r->rows;
+    r->steps.start = r->start;
     for (size_t l = 0; l < r->stack->layers && !same; l++) {
         layer *y = &r->layers[l];
         cbi_free(y->tape);
@@ -315,27 +338,37 @@ static double *output_of(const layer *y, size_t frame) {
     return y->tape + frame * y->length + y->at[y->cell->output];
 }
 
+/* The input of a unit in its own order: the caller's, or the outputs of the level below. */
+static void gather_input(const cb_reference *r, size_t l, const double *x, double *to) {
+    const cbi_unit *unit = &r->stack->units[l];
+    size_t I = r->layers[l].cell->I;
+    for (size_t f = 0; f < r->steps.frames; f++) {
+        size_t g = turned(r, l, f);
+        if (unit->level == 0 && x != NULL)
+            memcpy(to + f * I, x + g * I, I * sizeof *to);
+        for (size_t v = unit->below; v < unit->below + unit->below_count; v++)
+            memcpy(to + f * I + r->stack->units[v].column,
+                   output_of(&r->layers[v], turned(r, v, g)),
+                   cb_cell_output_dim(r->stack->cells[v]) * sizeof *to);
+    }
+}
+
 static cb_status run_layer(cb_reference *r, size_t l, const double *x, cb_err *err) {
     layer *y = &r->layers[l];
-    double *below = NULL;
     for (size_t s = 0; s < y->cell->state_count; s++)
         if (y->initial[s] && y->initial_rows[s] != r->steps.B)
             return cb_fail(err, CB_ESHAPE, "initial state '%s': %zu rows were given, B is %zu",
                            y->cell->states[s].name, y->initial_rows[s], r->steps.B);
-    if (l > 0) { /* x is the output of the layer below, gathered */
-        size_t dim = y->cell->I;
-        below = cbi_calloc(r->steps.frames * dim + 1, sizeof *below);
-        if (below == NULL)
-            return no_memory(err);
-        for (size_t f = 0; f < r->steps.frames; f++)
-            memcpy(below + f * dim, output_of(&r->layers[l - 1], f), dim * sizeof *below);
-        x = below;
-    }
+    double *input = cbi_calloc(r->steps.frames * y->cell->I + 1, sizeof *input);
+    if (input == NULL)
+        return no_memory(err);
+    gather_input(r, l, x, input);
     for (size_t t = 0; t < r->steps.T; t++)
         for (size_t row = 0; row < r->rows[t]; row++)
             for (cbi_ref i = 0; i < y->cell->forward_count; i++)
-                run_node(r, l, t, row, r->first[t] + row, i, x);
-    cbi_free(below);
+                run_node(r, l, t, row, r->first[t] + row, i,
+                         y->cell->kind == CB_INPUT_DENSE ? input : NULL);
+    cbi_free(input);
     return CB_OK;
 }
 
@@ -353,8 +386,10 @@ cb_status cb_reference_forward(cb_reference *r, const cb_steps *steps, const dou
             return st;
     }
     size_t dim = cb_stack_output_dim(r->stack);
-    for (size_t f = 0; f < steps->frames; f++)
-        memcpy(y + f * dim, output_of(&r->layers[r->stack->layers - 1], f), dim * sizeof *y);
+    for (size_t l = 0; l < r->stack->layers; l++)
+        for (size_t f = 0; !r->stack->units[l].above_count && f < steps->frames; f++)
+            memcpy(y + turned(r, l, f) * dim + r->stack->units[l].column,
+                   output_of(&r->layers[l], f), cb_cell_output_dim(r->stack->cells[l]) * sizeof *y);
     r->done = OUTPUT;
     return CB_OK;
 }
@@ -370,10 +405,10 @@ static void add_sinks(cb_reference *r, size_t l, size_t frame, double *gradient)
         const cb_param *p = &cell->params[s->param];
         const double *g = v + y->at[s->gradient], *a = v + y->at[s->operand];
         double *d = y->d_matrix[s->param];
-        if (l == 0 && r->stack->kind == CB_INPUT_INDEX &&
+        if (r->stack->units[l].level == 0 && r->stack->kind == CB_INPUT_INDEX &&
             cell->graph.node[s->operand].kind == CBI_INPUT) {
             for (size_t i = 0; i < p->rows; i++)
-                d[i * p->cols + (size_t)r->index[frame]] += g[i];
+                d[i * p->cols + (size_t)r->index[turned(r, l, frame)]] += g[i];
             continue;
         }
         for (size_t i = 0; i < p->rows; i++)
@@ -479,21 +514,51 @@ static cb_status backward_layer(cb_reference *r, size_t l, const double *dy, dou
     return keep_initial_gradient(r, l, gradient, err);
 }
 
+/* The gradient of a unit's output in its own order: the caller's, or what the units above sent. */
+static void gather_gradient(const cb_reference *r, size_t l, const double *dy, double *to) {
+    const cbi_unit *unit = &r->stack->units[l];
+    size_t dim = cb_cell_output_dim(r->stack->cells[l]), top = cb_stack_output_dim(r->stack);
+    for (size_t f = 0; f < r->steps.frames; f++) {
+        size_t g = turned(r, l, f);
+        for (size_t j = 0; j < dim; j++) {
+            double sum = unit->above_count ? 0 : dy[g * top + unit->column + j];
+            for (size_t v = unit->above; v < unit->above + unit->above_count; v++)
+                sum +=
+                    r->layers[v].d_input[turned(r, v, g) * r->layers[v].cell->I + unit->column + j];
+            to[f * dim + j] = sum;
+        }
+    }
+}
+
+static void add_input_gradient(const cb_reference *r, double *dx) {
+    size_t I = r->stack->I;
+    memset(dx, 0, r->steps.frames * I * sizeof *dx);
+    for (size_t l = 0; l < r->stack->layers && r->stack->units[l].level == 0; l++)
+        for (size_t f = 0; f < r->steps.frames; f++)
+            for (size_t j = 0; j < I; j++)
+                dx[turned(r, l, f) * I + j] += r->layers[l].d_input[f * I + j];
+}
+
 cb_status cb_reference_backward(cb_reference *r, const double *dy, double *gradient, double *dx,
                                 cb_err *err) {
     if (r->done < OUTPUT)
         return cb_fail(err, CB_EARG, "backward without a forward pass");
     memset(gradient, 0, r->stack->weights * sizeof *gradient);
     for (size_t l = r->stack->layers; l-- > 0;) {
-        cb_status st = backward_layer(r, l, dy, gradient, err);
+        size_t dim = cb_cell_output_dim(r->stack->cells[l]);
+        double *own = cbi_calloc(r->steps.frames * dim + 1, sizeof *own);
+        if (own == NULL)
+            return no_memory(err);
+        gather_gradient(r, l, dy, own);
+        cb_status st = backward_layer(r, l, own, gradient, err);
+        cbi_free(own);
         if (st != CB_OK)
             return st;
-        dy = r->layers[l].d_input;
     }
     drop_final_gradients(r);
     r->done = DIFFERENTIATED;
     if (dx != NULL && r->stack->kind == CB_INPUT_DENSE)
-        memcpy(dx, dy, r->steps.frames * r->stack->I * sizeof *dx);
+        add_input_gradient(r, dx);
     return CB_OK;
 }
 

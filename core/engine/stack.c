@@ -8,28 +8,56 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
-static cb_status build_layers(cb_stack *s, const cb_layer_spec *layers, cb_err *err) {
-    cb_status st;
-    for (size_t l = 0; l < s->layers; l++) {
-        const cb_layer_spec *spec = &layers[l];
-        cb_cell *below = l ? s->cells[l - 1] : NULL;
-        st = cb_cell_create(&s->cells[l], spec->name, spec->text, spec->settings,
-                            spec->setting_count, l ? CB_INPUT_DENSE : s->kind,
-                            l ? cb_cell_output_dim(below) : s->I, spec->hidden, below, err);
+/* Numbers the units and finds their neighbours. */
+static void arrange_units(cb_stack *s, const cb_layer_spec *layers, size_t n) {
+    size_t u = 0, below = 0, below_count = 0;
+    for (size_t level = 0; level < n; level++) {
+        size_t first = u, count = layers[level].bidirectional ? 2 : 1;
+        for (size_t k = 0; k < count; k++, u++)
+            s->units[u] = (cbi_unit){.level = level,
+                                     .reverse = k == 1,
+                                     .below = below,
+                                     .below_count = below_count,
+                                     .direct = count == 1 && below_count == 1};
+        for (size_t v = below; v < below + below_count; v++) {
+            s->units[v].above = first;
+            s->units[v].above_count = count;
+        }
+        below = first;
+        below_count = count;
+    }
+}
+
+/* What a unit reads of the one below, the one below must hand out. */
+static cb_status export_reads(cb_cell *cell, cb_cell *below, cb_err *err) {
+    size_t n = cell->read_count;
+    if (n == 0)
+        return CB_OK;
+    uint32_t *exports = cbi_calloc(n, sizeof *exports);
+    if (exports == NULL)
+        return cb_fail(err, CB_ENOMEM, "stack: out of memory");
+    for (size_t r = 0; r < n; r++)
+        exports[r] = cell->reads[r].value;
+    cb_status st = cbi_cell_derive(below, exports, n, err);
+    cbi_free(exports);
+    return st;
+}
+
+static cb_status build_units(cb_stack *s, const cb_layer_spec *layers, cb_err *err) {
+    for (size_t u = 0; u < s->layers; u++) {
+        cbi_unit *unit = &s->units[u];
+        const cb_layer_spec *spec = &layers[unit->level];
+        cb_cell *below = unit->direct ? s->cells[unit->below] : NULL;
+        size_t I = unit->level ? 0 : s->I;
+        for (size_t v = unit->below; v < unit->below + unit->below_count; v++)
+            I += cb_cell_output_dim(s->cells[v]);
+        cb_status st = cb_cell_create(&s->cells[u], spec->name, spec->text, spec->settings,
+                                      spec->setting_count, unit->level ? CB_INPUT_DENSE : s->kind,
+                                      I, spec->hidden, below, err);
         if (st != CB_OK)
-            return cb_fail_prefix(err, st, "layer %zu: ", l + 1);
-        /* What this layer reads of the one below, the one below must hand out. */
-        if (l == 0 || s->cells[l]->read_count == 0)
-            continue;
-        size_t n = s->cells[l]->read_count;
-        uint32_t *exports = cbi_calloc(n, sizeof *exports);
-        if (exports == NULL)
-            return cb_fail(err, CB_ENOMEM, "stack: out of memory");
-        for (size_t r = 0; r < n; r++)
-            exports[r] = s->cells[l]->reads[r].value;
-        st = cbi_cell_derive(below, exports, n, err);
-        cbi_free(exports);
-        if (st != CB_OK)
+            return cb_fail_prefix(err, st, "layer %zu: ", unit->level + 1);
+        unit->column = unit->reverse ? cb_cell_output_dim(s->cells[u - 1]) : 0;
+        if (below != NULL && (st = export_reads(s->cells[u], below, err)) != CB_OK)
             return st;
     }
     return CB_OK;
@@ -49,7 +77,8 @@ static cb_status lay_out_weights(cb_stack *s, cb_err *err) {
             p->param = &s->cells[l]->params[i];
             p->layer = l;
             p->offset = s->weights;
-            snprintf(p->name, sizeof p->name, "%zu.%s", l + 1, p->param->name);
+            snprintf(p->name, sizeof p->name, "%zu.%s%s", s->units[l].level + 1,
+                     s->units[l].reverse ? "reverse." : "", p->param->name);
             if (cb_size_add(s->weights, p->param->free_count, &s->weights) != CB_OK ||
                 s->weights > ((size_t)1 << 33))
                 return cb_fail(err, CB_ESHAPE, "stack: more than 2^33 weights");
@@ -67,15 +96,20 @@ cb_status cb_stack_create(cb_stack **out, const cb_layer_spec *layers, size_t n,
     cb_stack *s = cbi_calloc(1, sizeof *s);
     if (s == NULL)
         return cb_fail(err, CB_ENOMEM, "stack: out of memory");
-    s->layers = n;
     s->kind = kind;
     s->I = I;
-    s->cells = cbi_calloc(n, sizeof(cb_cell *));
-    s->first = cbi_calloc(n, sizeof *s->first);
-    if (s->cells == NULL || s->first == NULL)
+    for (size_t l = 0; l < n; l++)
+        s->layers += layers[l].bidirectional ? 2 : 1;
+    s->cells = cbi_calloc(s->layers, sizeof(cb_cell *));
+    s->units = cbi_calloc(s->layers, sizeof *s->units);
+    s->first = cbi_calloc(s->layers, sizeof *s->first);
+    if (s->cells == NULL || s->units == NULL || s->first == NULL) {
         st = cb_fail(err, CB_ENOMEM, "stack: out of memory");
-    else if ((st = build_layers(s, layers, err)) == CB_OK)
-        st = lay_out_weights(s, err);
+    } else {
+        arrange_units(s, layers, n);
+        if ((st = build_units(s, layers, err)) == CB_OK)
+            st = lay_out_weights(s, err);
+    }
     if (st == CB_OK)
         *out = s;
     else
@@ -89,6 +123,7 @@ void cb_stack_destroy(cb_stack *s) {
     for (size_t l = s->layers; s->cells && l-- > 0;)
         cb_cell_destroy(s->cells[l]);
     cbi_free(s->cells);
+    cbi_free(s->units);
     cbi_free(s->first);
     cbi_free(s->params);
     cbi_free(s);
@@ -107,7 +142,8 @@ size_t cb_stack_input_dim(const cb_stack *s) {
     return s->I;
 }
 size_t cb_stack_output_dim(const cb_stack *s) {
-    return cb_cell_output_dim(s->cells[s->layers - 1]);
+    const cbi_unit *last = &s->units[s->layers - 1];
+    return last->column + cb_cell_output_dim(s->cells[s->layers - 1]);
 }
 const cb_stack_param *cb_stack_params(const cb_stack *s, size_t *count) {
     *count = s->param_count;

@@ -6,9 +6,24 @@
 #include "cell/cell_internal.h"
 #include "cellbench/engine.h"
 
+/*
+ * A unit is a cell that runs over the sequences once: a layer has one, or two if it is
+ * bidirectional. Units are numbered from the lowest layer up, the forward one of a layer first;
+ * what the engines call a layer is a unit.
+ */
+typedef struct cbi_unit {
+    size_t level;              /* the layer that it belongs to */
+    int reverse;               /* runs from each sequence's last step to its first */
+    size_t column;             /* of its output in that of its level */
+    size_t below, below_count; /* units of the level below */
+    size_t above, above_count;
+    int direct; /* its input is the output of one forward unit, as it stands */
+} cbi_unit;
+
 struct cb_stack {
     cb_cell **cells;
-    size_t layers;
+    cbi_unit *units;
+    size_t layers; /* units */
     cb_input_kind kind;
     size_t I;
     cb_stack_param *params;

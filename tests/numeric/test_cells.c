@@ -84,6 +84,23 @@ static void test_depth_gated(void **state) {
     assert_non_null(strstr(err.text, "has no value 'c'"));
 }
 
+/* Both directions, below, above and beside layers of one direction, with unequal lengths. */
+static void test_bidirectional(void **state) {
+    (void)state;
+    for (int i = 0; cb_variants[i]; i++) {
+        cb_layer_spec one = {
+            .name = cb_variants[i]->name, .text = cb_variants[i]->text, .hidden = 8};
+        cb_layer_spec two = one;
+        two.bidirectional = 1;
+        check(&two, 1, CB_INPUT_DENSE, 3);
+        check((cb_layer_spec[]){two, two}, 2, CB_INPUT_DENSE, 3);
+        check((cb_layer_spec[]){two, one}, 2, CB_INPUT_DENSE, 3);
+        check((cb_layer_spec[]){one, two, one}, 3, CB_INPUT_DENSE, 3);
+        check(&two, 1, CB_INPUT_INDEX, 5);
+        check((cb_layer_spec[]){two, one}, 2, CB_INPUT_NONE, 0);
+    }
+}
+
 /* A mixed stack, with a layer that does not read its input at all. */
 static void test_mixed_stack(void **state) {
     (void)state;
@@ -140,9 +157,9 @@ static void test_clockwork_published_count(void **state) {
     cb_err err;
     cb_cell *cell;
     assert_int_equal(cb_cell_find(&def, cb_variants, "clockwork", &err), CB_OK);
-    assert_int_equal(cb_cell_create(&cell, def->name, def->text, &setting, 1, CB_INPUT_DENSE, 1, 64,
-                                    NULL, &err),
-                     CB_OK);
+    assert_int_equal(
+        cb_cell_create(&cell, def->name, def->text, &setting, 1, CB_INPUT_DENSE, 1, 64, NULL, &err),
+        CB_OK);
     assert_int_equal(cb_cell_param_count(cell) + 64 + 1, 2497);
     cb_cell_destroy(cell);
 }
@@ -151,8 +168,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_registered),  cmocka_unit_test(test_registered_other_inputs),
         cmocka_unit_test(test_awkward),     cmocka_unit_test(test_depth_gated),
-        cmocka_unit_test(test_mixed_stack), cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_clockwork_published_count),
+        cmocka_unit_test(test_mixed_stack), cmocka_unit_test(test_bidirectional),
+        cmocka_unit_test(test_counts),      cmocka_unit_test(test_clockwork_published_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

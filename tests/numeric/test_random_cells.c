@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cells that nobody would write: random equations, drawn from fixed seeds, differentiated, scheduled
- * and held against finite differences and f64. They find what no list of sensible cells does: values
- * read from several phases, sums in odd orders, states that only delay, gradients used twice.
+ * Cells that nobody would write: random equations, drawn from fixed seeds, differentiated,
+ * scheduled and held against finite differences and f64. They find what no list of sensible cells
+ * does: values read from several phases, sums in odd orders, states that only delay, gradients used
+ * twice.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -147,10 +148,10 @@ static void test_random_cells(void **state) {
         if (cb_check_stack(stack, seed, &result, &err) != CB_OK)
             fail_msg("seed %d: %s\n%s", (int)seed, err.text, text);
         /* A constant output proves nothing and is no fault. norm() of nearly equal elements
-         * magnifies rounding beyond the bound that is derived for products. */
+         * magnifies rounding, and curves within the step of the differences. */
         int norm = strstr(text, "norm(") != NULL;
         if (!result.mistrusted &&
-            (result.worst_gradient > 1e-6 || (!norm && result.worst_f32 > 4)))
+            (result.worst_gradient > (norm ? 1e-3 : 1e-6) || (!norm && result.worst_f32 > 4)))
             fail_msg("seed %d: gradient error %g (%s), f32 share %g (%s)\n%s", (int)seed,
                      result.worst_gradient, result.worst_tensor, result.worst_f32,
                      result.worst_f32_tensor, text);

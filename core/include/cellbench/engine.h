@@ -30,12 +30,17 @@ typedef struct cb_layer_spec {
     const cb_cell_setting *settings;
     size_t setting_count;
     size_t hidden;
+    int bidirectional; /* 1: a second cell of the same text, with weights of its own, runs from each
+                          sequence's last step to its first; the layer's output is both outputs side
+                          by side, [forward, reverse]. Schuster & Paliwal 1997. A layer above it, or
+                          such a layer itself, cannot read lower.* */
 } cb_layer_spec;
 
 /* A tensor of a stack; its free_count learned numbers stand at w[offset]. */
 typedef struct cb_stack_param {
-    char name[96]; /* "1.W_z": layer, counted from 1, and the name in the cell */
-    size_t layer;  /* from 0 */
+    char name[96]; /* "1.W_z": layer, counted from 1, and the name in the cell; the reverse cell of a
+                      bidirectional layer has "1.reverse.W_z" */
+    size_t layer;  /* from 0; see cb_stack_layer_count */
     const cb_param *param;
     size_t offset;
 } cb_stack_param;
@@ -46,6 +51,8 @@ typedef struct cb_stack cb_stack;
 CB_API CB_MUST_USE cb_status cb_stack_create(cb_stack **out, const cb_layer_spec *layers, size_t n,
                                              cb_input_kind kind, size_t I, cb_err *err);
 CB_API void cb_stack_destroy(cb_stack *stack);
+/* Cells in the stack: each direction of a bidirectional layer counts as one, the forward one first.
+ * Wherever a function takes a `layer`, counted from 0, it is one of these. */
 CB_API size_t cb_stack_layer_count(const cb_stack *stack);
 CB_API const cb_cell *cb_stack_cell(const cb_stack *stack, size_t layer);
 CB_API cb_input_kind cb_stack_input_kind(const cb_stack *stack);
@@ -80,6 +87,8 @@ typedef struct cb_steps {
     size_t B;             /* sequences; rows[0] == B if T > 0 */
     const uint32_t *rows; /* [T], >= 1, never increasing */
     size_t frames;        /* sum of rows */
+    const uint32_t *start; /* [B] t of each sequence's first step, where it goes on from an earlier
+                              call (clock() reads t); NULL: 0. Not with bidirectional layers. */
 } cb_steps;
 
 /* ---- the f32 engine ---- */
@@ -127,6 +136,16 @@ CB_API cb_rows cb_engine_output_gradient(cb_engine *engine);
 CB_API CB_MUST_USE cb_status cb_engine_backward(cb_engine *engine, float *gradient, float *dx,
                                                 size_t lddx, cb_err *err);
 
+/*
+ * Dropout between layers (Zaremba, Sutskever & Vinyals 2014): in forward passes with keep, each
+ * element of the output of a layer that a layer above reads is 0 with probability `rate`, else
+ * divided by 1 - rate. The draws are those of (seed, "dropout/<layer>", pass): the same arguments
+ * give the same masks. rate 0, the state after creation, switches it off. CB_EARG unless
+ * 0 <= rate < 1.
+ */
+CB_API CB_MUST_USE cb_status cb_engine_set_dropout(cb_engine *engine, double rate, uint64_t seed,
+                                                   uint64_t pass, cb_err *err);
+
 /* The states of layer `layer` after each sequence's last step: out [B][dim of state]. */
 CB_API CB_MUST_USE cb_status cb_engine_final_state(const cb_engine *engine, size_t layer,
                                                    const char *state, float *out, cb_err *err);
@@ -137,6 +156,14 @@ CB_API CB_MUST_USE cb_status cb_engine_final_state(const cb_engine *engine, size
 CB_API CB_MUST_USE cb_status cb_engine_set_initial(cb_engine *engine, size_t layer,
                                                    const char *state, const float *in, size_t B,
                                                    cb_err *err);
+/* The same for some of the rows: row r is given where given[r] is not 0, and starts from the cell's
+ * own initial state elsewhere. So a stream that is cut into chunks, with new sequences beginning in
+ * the middle of a chunk, is a batch of sequences: those that began before the chunk are given the
+ * state in which the last chunk left them. */
+CB_API CB_MUST_USE cb_status cb_engine_set_initial_rows(cb_engine *engine, size_t layer,
+                                                        const char *state, const float *in,
+                                                        const unsigned char *given, size_t B,
+                                                        cb_err *err);
 /* Gradient of the loss with respect to the final state, added in the next backward pass: in
  * [B][dim], copied; used once. */
 CB_API CB_MUST_USE cb_status cb_engine_set_final_gradient(cb_engine *engine, size_t layer,

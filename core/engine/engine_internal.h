@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* The f32 engine's own data, shared by its files: engine.c (creation, forward), engine_backward.c,
+ * engine_states.c and route.c (what passes between layers). */
+#ifndef CB_ENGINE_ENGINE_INTERNAL_H
+#define CB_ENGINE_ENGINE_INTERNAL_H
+
+#include "engine/layer.h"
+
+/* Rows of a block of steps: measured best at every size between 128 and 1,024. */
+enum { CBI_BLOCK_ROWS = 256 };
+
+typedef struct cbi_block {
+    size_t from, to;    /* steps */
+    size_t frame, rows; /* first frame, number of frames */
+    int uniform;        /* the rows before its steps stand one after the other too */
+} cbi_block;
+
+/* What has been run, each including those before it; a refused call leaves CBI_NOTHING. */
+typedef enum cbi_progress {
+    CBI_NOTHING = 0,
+    CBI_OUTPUT,
+    CBI_KEPT_ALL,
+    CBI_DIFFERENTIATED
+} cbi_progress;
+
+struct cb_engine {
+    const cb_stack *stack;
+    const cbi_kernels *kernels;
+    cbi_layer *layers;
+    float *w;
+    int have_weights;
+    cb_steps steps;
+    uint32_t *rows;
+    size_t *first;        /* [T] first frame of each step */
+    int32_t *step_of_row; /* [frames] */
+    int32_t *index;       /* [frames], index input */
+    cbi_block *blocks;
+    size_t block_count, block_rows;
+    size_t step_capacity, frame_capacity, block_capacity, index_capacity;
+    size_t first_capacity, row_capacity, mirror_capacity, mirrored_capacity;
+    uint32_t *mirror;        /* [frames] the frame of the same sequence counted from its end */
+    int32_t *mirrored_index; /* index input, as a layer that runs backwards sees it */
+    cbi_plane out, d_out;    /* the output of several units side by side, and its gradient */
+    double dropout;          /* rate between layers, for passes with keep */
+    uint64_t dropout_seed, dropout_pass;
+    cbi_progress done;
+};
+
+/* Where the rows of a node of a pass begin. */
+float *cbi_rows_at(cbi_layer *layer, int backward, int phase, cbi_ref node,
+                   const size_t base[CBI_ROW_BASES], size_t *ld);
+/* Stage by stage: products, then the program. Products into `skip` are left out. */
+void cbi_run_phase(cb_engine *engine, cbi_layer *layer, int backward, int phase, size_t rows,
+                   const size_t base[CBI_ROW_BASES], cbi_ref skip);
+void cbi_run_products(cb_engine *engine, cbi_layer *layer, int backward, int phase, size_t stage,
+                      size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip);
+/* The values before each step of a block, as planes with the block's rows. */
+void cbi_find_old(cb_engine *engine, cbi_layer *layer, const cbi_block *block);
+
+/* engine_states.c: 1 if row `row` starts from a state that the caller gave. */
+int cbi_is_given_row(const cbi_layer *layer, size_t state, size_t row);
+/* Gradients of final states belong to one forward pass, and are used once. */
+void cbi_drop_final_gradients(cb_engine *engine);
+
+/* route.c: what goes from layer to layer. */
+cbi_plane *cbi_output_plane(cbi_layer *layer);
+/* NULL: the layer does not read its input. */
+cbi_plane *cbi_input_gradient(cbi_layer *layer, cbi_ref *node);
+CB_MUST_USE cb_status cbi_route_prepare(cb_engine *engine, const int32_t *index, int keep,
+                                        cb_err *err);
+/* Puts the input of unit u in its place; x: the caller's. */
+void cbi_route_input(cb_engine *engine, size_t u, const float *x, size_t ldx, int keep);
+cb_rows cbi_route_output(cb_engine *engine);
+cb_rows cbi_route_output_gradient(cb_engine *engine);
+/* Puts the gradient of the output of unit u in its place, from the units above or the caller's. */
+CB_MUST_USE cb_status cbi_route_gradient(cb_engine *engine, size_t u, cb_err *err);
+void cbi_route_input_gradient(cb_engine *engine, float *dx, size_t lddx);
+void cbi_route_fini(cb_engine *engine);
+
+#endif
