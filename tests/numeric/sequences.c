@@ -325,7 +325,7 @@ outcome run_reference(const batch *b, const float *w) {
                 r, l, info[s].name, initial_of(b, &info[s], at) ? initial + at : NULL, o.B, &err));
         }
     }
-    OK(cb_reference_forward(r, &b->steps, w64, x, b->index, o.y, &err));
+    OK(cb_reference_forward(r, &b->steps, w64, b->x ? x : NULL, b->index, o.y, &err));
     for (size_t l = 0; l < layers; l++) {
         const cb_state_info *info = states_of(b->stack, l, &n);
         for (size_t s = 0; s < n; s++) {

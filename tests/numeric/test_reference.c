@@ -4,11 +4,10 @@
  * sizes around vectors, panels and strips, and batches of several blocks of steps.
  *
  * Bound: c * eps * ceil(log2(K*T)) of the tensor's largest value, as in the gradient check, K the
- * longest sum of a product, c = 16 (a gradient check on 16 frames
- * takes 8); the backward pass gets twice that, each layer feeds on the error
- * of the one below. A weight's gradient is a sum over all frames. Tensors far smaller than the
- * largest one are held to a thousandth of that; those of few elements to a tenth, because all of
- * their sums may happen to cancel.
+ * longest sum of a product, c = 16 (a gradient check on 16 frames takes 8); the backward pass gets
+ * twice that, each layer feeds on the error of the one below. A weight's gradient is a sum over all
+ * frames. Tensors far smaller than the largest one are held to a thousandth of that; those of few
+ * elements to a tenth, because all of their sums may happen to cancel.
  */
 #include "numeric/sequences.h"
 
