@@ -379,6 +379,8 @@ cb_status cb_reference_forward(cb_reference *r, const cb_steps *steps, const dou
         (st = cbi_index_check(r->stack, steps, index, err)) != CB_OK ||
         (st = remember(r, steps, index, err)) != CB_OK)
         return st;
+    if (r->stack->kind != CB_INPUT_DENSE)
+        x = NULL;
     memcpy(r->weights, w, r->stack->weights * sizeof *w);
     for (size_t l = 0; l < r->stack->layers; l++) {
         expand(&r->layers[l], r, l);
