@@ -17,7 +17,9 @@ extern const cb_task_def cbi_task_copy;
 extern const cb_task_def cbi_task_music;
 extern const cb_task_def cbi_task_parity;
 extern const cb_task_def cbi_task_reber;
+extern const cb_task_def cbi_task_series;
 extern const cb_task_def cbi_task_temporal_order;
+extern const cb_task_def cbi_task_text;
 
 enum {
     CBI_BASELINES = 4,
@@ -107,6 +109,6 @@ float cbi_uniform_float(cb_random *random);
  * there and of its type. */
 CB_MUST_USE cb_status cbi_task_settings(json_t **out, const char *settings_json, cb_err *err);
 size_t cbi_setting_size(const json_t *settings, const char *name);
-const char *cbi_setting_text(const json_t *settings, const char *name);
+const char *cbi_setting_text(const json_t *settings, const char *name); /* NULL: null */
 
 #endif

@@ -1,55 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Polyphonic music: predict the next frame of a piano roll, 88 independent Bernoullis, in nats a
- * frame. Finding the file, and the two baselines; the reader is in notes.c.
+ * frame. The two baselines; the reader is in notes.c.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
-#include "base/hash.h"
-#include "base/text.h"
 #include "tasks/notes.h"
+#include "tasks/recorded.h"
 
 enum { MOST_BYTES = 1 << 28 }; /* of an unpacked file; the largest of the literature has 5 MB */
 
-/* Folders below the one that CELLBENCH_DATA names. */
-static const char *const folders[] = {"", "jsb_chorales/", "polymusic/"};
-
-/* The first readable place among those where the file may be; the error lists them all. */
-static cb_status find_file(char **out, const char *file, cb_err *err) {
-    cb_status st = CB_OK;
-    cbi_text path = {0}, looked = {0};
-    const char *root = getenv("CELLBENCH_DATA");
-    int has_root = root != NULL && root[0] != '\0' && file[0] != '/';
-    size_t places = 1 + (has_root ? sizeof folders / sizeof *folders : 0);
-    *out = NULL;
-    if (file[0] == '\0')
-        return cb_fail(err, CB_EARG, "file: expected a path, got an empty text");
-    for (size_t i = 0; i < places; i++) {
-        if (i > 0)
-            cbi_text_addf(&path, "%s/%s", root, folders[i - 1]);
-        cbi_text_add(&path, file);
-        if ((st = cbi_text_take(&path, out, err)) != CB_OK)
-            goto out;
-        if (access(*out, R_OK) == 0)
-            goto out;
-        cbi_text_addf(&looked, "\n  %s", *out);
-        cbi_free(*out);
-        *out = NULL;
-    }
-    if (!has_root && file[0] != '/')
-        cbi_text_add(&looked, "\n  (CELLBENCH_DATA, the folder of data sets, is not set)");
-    st = cb_fail(err, CB_EIO, "file '%s' is not there, or not readable; looked at%s", file,
-                 looked.data != NULL ? looked.data : "");
-out:
-    cbi_text_fini(&path);
-    cbi_text_fini(&looked);
-    return st;
-}
+/* Below the one that CELLBENCH_DATA names. */
+static const char *const folders[] = {"jsb_chorales/", "polymusic/", NULL};
 
 /* In how many frames of a split each key sounds. */
 static void count_keys(double *count, const cb_split *split) {
@@ -100,11 +64,10 @@ static cb_status music_open(cb_data *data, void **own, const char *settings_json
     size_t length = 0;
     if ((st = cbi_task_settings(&settings, settings_json, err)) != CB_OK)
         goto out;
-    if ((st = find_file(&path, cbi_setting_text(settings, "file"), err)) != CB_OK)
+    const char *file = cbi_setting_text(settings, "file");
+    st = cbi_recorded_read(&text, &length, &path, data, file, folders, MOST_BYTES, err);
+    if (st != CB_OK)
         goto out;
-    if ((st = cbi_file_read(&text, &length, path, MOST_BYTES, err)) != CB_OK)
-        goto out;
-    cbi_sha256_hex(text, length, data->sha256);
     if ((st = cbi_dataset_create(&set, err)) != CB_OK)
         goto out;
     st = cbi_notes_read(set, data, text, length, cbi_setting_size(settings, "limit"), path, err);

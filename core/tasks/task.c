@@ -23,8 +23,9 @@ struct cb_task {
 };
 
 static const cb_task_def *const tasks[] = {
-    &cbi_task_adding,         &cbi_task_copy, &cbi_task_music, &cbi_task_parity, &cbi_task_reber,
-    &cbi_task_temporal_order, NULL,
+    &cbi_task_adding,         &cbi_task_copy,  &cbi_task_music,
+    &cbi_task_parity,         &cbi_task_reber, &cbi_task_series,
+    &cbi_task_temporal_order, &cbi_task_text,  NULL,
 };
 
 const cb_task_def *const *cb_task_table(void) {
