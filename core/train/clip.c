@@ -27,3 +27,15 @@ void cbi_gradient_clip(float *g, size_t n, double norm, double most) {
     for (size_t i = 0; i < n; i++)
         g[i] *= scale;
 }
+
+void cbi_gradient_clip_value(float *g, size_t n, double most) {
+    const float limit = (float)most;
+    for (size_t i = 0; i < n; i++)
+        g[i] = g[i] > limit ? limit : g[i] < -limit ? -limit : g[i];
+}
+
+void cbi_gradient_penalty(float *g, const float *w, size_t n, double share) {
+    const float s = (float)share;
+    for (size_t i = 0; i < n; i++)
+        g[i] += s * w[i];
+}

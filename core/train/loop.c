@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The training loop. Weights are one vector: the stack's, then the readout's. All that is computed
- * follows from the resolved specification and the data; sums are taken in a fixed order.
+ * The training loop. All that is computed follows from the resolved specification and the data;
+ * sums are taken in a fixed order. Noise and dropout draw from streams that the number of the
+ * update names.
  */
-#include "train/trial.h"
+#include "train/run.h"
 
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/alloc.h"
-#include "cellbench/random.h"
-#include "tasks/dataset.h"
-#include "train/batch.h"
 #include "train/clip.h"
-#include "train/optimiser.h"
-#include "train/readout.h"
-
-/* Neighbouring learned weights, with a bound on their size (0: none). */
-typedef struct span {
-    size_t offset, count;
-    double limit;
-} span;
+#include "train/noise.h"
 
 /* A metric summed over rows of targets. */
 typedef struct tally {
@@ -29,174 +19,68 @@ typedef struct tally {
     size_t targets;
 } tally;
 
-typedef struct run {
-    const cb_trial *trial;
-    const cb_data *data;
-    const cb_train_events *events;
-    cb_trial_result *result;
-    cb_engine *engine;
-    cbi_readout readout;
-    cbi_batch train, evaluation;
-    size_t stack_count, count; /* weights of the stack; all */
-    float *w, *g, *best, *state[2];
-    uint32_t *order; /* of training sequences; then 0, 1, 2, ... for evaluations */
-    size_t order_count;
-    span *spans;
-    size_t span_count;
-    const cbi_optimiser *rule;
-    cbi_step step;
-    int stopped, diverged;
-} run;
-
 static double seconds_of(clockid_t clock) {
     struct timespec t;
     clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- setting up ---- */
-
-/* A label is an index into logits. */
-static cb_status check_labels(const cb_data *data, cb_err *err) {
-    for (size_t i = 0; i < CB_SPLITS && data->loss == CB_LOSS_SOFTMAX; i++) {
-        const cb_split *s = &data->split[i];
-        const size_t targets = data->when == CB_WHEN_LAST ? s->sequences : s->frames;
-        for (size_t r = 0; r < targets; r++)
-            if (s->label[r] < 0 || (size_t)s->label[r] >= data->target_dim)
-                return cb_fail(err, CB_EDATA, "split '%s': label %zu: expected 0..%zu, got %ld",
-                               cbi_split_names[i], r, data->target_dim - 1, (long)s->label[r]);
-    }
-    return CB_OK;
-}
-
-static cb_status make_spans(run *r, cb_err *err) {
-    size_t n;
-    const cb_stack_param *p = cb_stack_params(r->trial->stack, &n);
-    if ((r->spans = cbi_calloc(n + 1, sizeof *r->spans)) == NULL)
-        return cb_fail(err, CB_ENOMEM, "train: %zu tensors", n);
-    for (size_t i = 0; i <= n; i++) {
-        const span next = i < n ? (span){p[i].offset, p[i].param->free_count, p[i].param->limit}
-                                : (span){r->stack_count, r->count - r->stack_count, 0};
-        if (next.count == 0 || (i < n && p[i].param->fixed))
-            continue;
-        span *last = r->span_count ? &r->spans[r->span_count - 1] : NULL;
-        if (last && last->limit == next.limit && last->offset + last->count == next.offset)
-            last->count += next.count;
-        else
-            r->spans[r->span_count++] = next;
-    }
-    return CB_OK;
-}
-
-static double draw(cb_random *stream, const cb_init *init, size_t H, size_t K) {
-    switch (init->law) {
-    case CB_LAW_CONSTANT:
-        return init->a;
-    case CB_LAW_UNIFORM:
-        return init->a * (2 * cb_random_uniform(stream) - 1);
-    case CB_LAW_NORMAL:
-        return init->a * cb_random_normal(stream);
-    case CB_LAW_GLOROT:
-        return sqrt(6 / ((double)H + (double)K)) * (2 * cb_random_uniform(stream) - 1);
-    default: /* zero; others were refused with the settings */
-        return 0;
-    }
-}
-
-static cb_status draw_weights(run *r, cb_err *err) {
-    const cb_trial *t = r->trial;
-    double *w = cbi_calloc(r->stack_count + 1, sizeof *w);
-    if (w == NULL)
-        return cb_fail(err, CB_ENOMEM, "train: %zu weights", r->stack_count);
-    cb_status st =
-        cb_stack_init(t->stack, t->seed, t->options.overrides, t->options.override_count, w, err);
-    for (size_t i = 0; st == CB_OK && i < r->stack_count; i++)
-        r->w[i] = (float)w[i];
-    cbi_free(w);
-    const size_t K = r->readout.K, H = r->readout.H;
-    cb_random stream = cb_random_stream(t->seed, "init/readout", 0);
-    for (size_t i = 0; i < K * H; i++)
-        r->w[r->stack_count + i] = (float)draw(&stream, &t->options.readout_init, H, K);
-    return st;
-}
-
-static cb_status make_vectors(run *r, cb_err *err) {
-    size_t readout;
-    cb_status st = cbi_readout_count(r->trial->stack, r->data, &readout, err);
-    if (st != CB_OK)
-        return st;
-    r->stack_count = cb_stack_weight_count(r->trial->stack);
-    r->count = r->stack_count + readout;
-    for (size_t i = 0; i < CB_SPLITS; i++)
-        if (r->data->split[i].sequences > r->order_count)
-            r->order_count = r->data->split[i].sequences;
-    int made = (r->w = cbi_aligned_calloc(r->count, sizeof(float))) != NULL &&
-               (r->g = cbi_aligned_calloc(r->count, sizeof(float))) != NULL &&
-               (r->best = cbi_malloc(r->count * sizeof(float))) != NULL &&
-               (r->order = cbi_calloc(r->order_count + 1, sizeof *r->order)) != NULL;
-    for (size_t i = 0; made && i < r->rule->states; i++)
-        made = (r->state[i] = cbi_aligned_calloc(r->count, sizeof(float))) != NULL;
-    return made ? CB_OK : cb_fail(err, CB_ENOMEM, "train: %zu weights", r->count);
-}
-
-static cb_status run_init(run *r, cb_err *err) {
-    cb_status st;
-    const cb_trial *t = r->trial;
-    const cbi_options *o = &t->options;
-    r->rule = cbi_optimiser_find(o->optimiser);
-    r->step = (cbi_step){o->rate, o->momentum, o->beta1, o->beta2, o->epsilon, 1, 1};
-    if ((st = check_labels(r->data, err)) != CB_OK ||
-        (st = cb_engine_create(&r->engine, t->stack, err)) != CB_OK ||
-        (st = make_vectors(r, err)) != CB_OK || (st = make_spans(r, err)) != CB_OK ||
-        (st = cbi_batch_init(&r->train, r->data, o->batch, 1u << CB_TRAIN, err)) != CB_OK ||
-        (st = cbi_batch_init(&r->evaluation, r->data, CBI_EVALUATION_BATCH,
-                             1u << CB_VALID | 1u << CB_TEST, err)) != CB_OK)
-        return st;
-    const cbi_batch *a = &r->train, *b = &r->evaluation;
-    const size_t frames = a->most_frames > b->most_frames ? a->most_frames : b->most_frames;
-    const size_t sequences =
-        a->most_sequences > b->most_sequences ? a->most_sequences : b->most_sequences;
-    if ((st = cbi_readout_init(&r->readout, r->data, cb_stack_output_dim(t->stack), frames,
-                               sequences, err)) != CB_OK ||
-        (st = draw_weights(r, err)) != CB_OK)
-        return st;
-    return cb_engine_set_weights(r->engine, r->w, err);
-}
-
-static void run_fini(run *r) {
-    cbi_readout_fini(&r->readout);
-    cbi_batch_fini(&r->evaluation);
-    cbi_batch_fini(&r->train);
-    cbi_free(r->spans);
-    cbi_free(r->order);
-    for (size_t i = 0; i < sizeof r->state / sizeof *r->state; i++)
-        cbi_aligned_free(r->state[i]);
-    cbi_free(r->best);
-    cbi_aligned_free(r->g);
-    cbi_aligned_free(r->w);
-    cb_engine_destroy(r->engine);
-}
-
 /* ---- passes ---- */
 
+static cb_status use_weights(cbi_run *r, const float *w, cb_err *err) {
+    r->used = w;
+    return cb_engine_set_weights(r->engine, w, err);
+}
+
+static cb_random stream_of(const cbi_run *r, const char *purpose) {
+    return cb_random_stream(r->trial->seed, purpose, r->result->updates + 1);
+}
+
+/* New masks on the output of the stack: the readout sees `masked` instead. */
+static void mask_output(cbi_run *r, size_t frames, cb_rows *y) {
+    const size_t H = y->dim, n = frames * H;
+    cb_random stream = stream_of(r, "dropout/readout");
+    for (size_t i = 0; i < n; i++)
+        r->mask[i] = 1;
+    cbi_dropout(&stream, r->trial->options.dropout, r->mask, n);
+    for (size_t f = 0; f < frames; f++)
+        for (size_t k = 0; k < H; k++)
+            r->masked[f * H + k] = r->mask[f * H + k] * y->data[f * y->ld + k];
+    *y = (cb_rows){r->masked, H, H};
+}
+
+/* The gradient passes through the elements that the readout saw. */
+static void mask_gradient(const cbi_run *r, size_t frames, const cb_rows *dy) {
+    const size_t H = dy->dim;
+    for (size_t f = 0; f < frames; f++)
+        for (size_t k = 0; k < H; k++)
+            dy->data[f * dy->ld + k] *= r->mask[f * H + k];
+}
+
+static double batch_flop(const cbi_run *r, const cbi_batch *batch) {
+    return cbi_forward_flop(r->trial->stack, r->data, batch->steps.frames, batch->targets);
+}
+
 /* Forward through stack and readout; the loss is added to *t, its gradient left in the readout. */
-static cb_status forward(run *r, const cbi_batch *batch, double scale, cb_rows *y, tally *t,
+static cb_status forward(cbi_run *r, const cbi_batch *batch, double scale, cb_rows *y, tally *t,
                          cb_err *err) {
     const int keep = scale != 0;
     cb_status st = cb_engine_forward(r->engine, &batch->steps, batch->x, batch->ldx, batch->index,
                                      keep, y, err);
     if (st != CB_OK)
         return st;
-    const cbi_loss_sum sum = cbi_readout_loss(&r->readout, r->w + r->stack_count, y, batch, scale);
+    if (keep && r->mask)
+        mask_output(r, batch->steps.frames, y);
+    const cbi_loss_sum sum =
+        cbi_readout_loss(&r->readout, r->used + r->stack_count, y, batch, scale);
     t->sum.loss += sum.loss;
     t->sum.wrong += sum.wrong;
     t->targets += batch->targets;
-    r->result->flop += (keep ? CBI_TRAINING_PASSES : 1) *
-                       cbi_trial_forward_flop(r->trial, batch->steps.frames, batch->targets);
+    r->result->flop += (keep ? CBI_TRAINING_PASSES : 1) * batch_flop(r, batch);
     return CB_OK;
 }
 
-static double gradient_scale(const run *r, const cbi_batch *batch) {
+static double gradient_scale(const cbi_run *r, const cbi_batch *batch) {
     switch (r->trial->options.loss_scale) {
     case CBI_SCALE_SEQUENCE:
         return 1 / (double)batch->steps.B;
@@ -208,14 +92,17 @@ static double gradient_scale(const run *r, const cbi_batch *batch) {
     return 1;
 }
 
-static void apply_update(run *r) {
+static void apply_update(cbi_run *r) {
     cbi_step_advance(&r->step);
     for (size_t i = 0; i < r->span_count; i++) {
-        const span *s = &r->spans[i];
-        float *w = r->w + s->offset;
-        float *s0 = r->state[0] ? r->state[0] + s->offset : NULL;
-        float *s1 = r->state[1] ? r->state[1] + s->offset : NULL;
-        r->rule->update(&r->step, s->count, r->g + s->offset, w, s0, s1);
+        const cbi_span *s = &r->spans[i];
+        float *w = r->w + s->offset, *states[CBI_MOST_STATES];
+        cbi_step step = r->step;
+        if (!s->matrix)
+            step.weight_decay = 0;
+        for (size_t k = 0; k < CBI_MOST_STATES; k++)
+            states[k] = r->state[k] ? r->state[k] + s->offset : NULL;
+        r->rule->update(&step, s->count, r->g + s->offset, w, states);
         if (s->limit <= 0)
             continue;
         const float limit = (float)s->limit;
@@ -225,11 +112,36 @@ static void apply_update(run *r) {
     r->result->updates++;
 }
 
-/* One update from the batch that is packed; sets `diverged` instead if it cannot be made. */
-static cb_status update(run *r, tally *t, cb_err *err) {
+/* Noise on the batch and on the weights of the coming update; masks for its layers. */
+static cb_status disturb(cbi_run *r, cb_err *err) {
+    const cbi_options *o = &r->trial->options;
+    const size_t inputs = r->train.steps.frames * r->train.ldx;
+    if (o->input_noise > 0) {
+        cb_random stream = stream_of(r, "noise/input");
+        cbi_noise_add(&stream, o->input_noise, r->train.x_store, inputs);
+    }
+    if (o->input_dropout > 0) {
+        cb_random stream = stream_of(r, "dropout/input");
+        cbi_dropout(&stream, o->input_dropout, r->train.x_store, inputs);
+    }
+    if (o->weight_noise > 0) {
+        cb_random stream = stream_of(r, "noise/weights");
+        memcpy(r->noisy, r->w, r->count * sizeof *r->w);
+        for (size_t i = 0; i < r->span_count; i++)
+            cbi_noise_add(&stream, o->weight_noise, r->noisy + r->spans[i].offset,
+                          r->spans[i].count);
+    }
+    cb_status st = CB_OK;
+    if (o->dropout > 0 && cb_stack_layer_count(r->trial->stack) > 1)
+        st = cb_engine_set_dropout(r->engine, o->dropout, r->trial->seed, r->result->updates + 1,
+                                   err);
+    return st == CB_OK ? use_weights(r, r->noisy ? r->noisy : r->w, err) : st;
+}
+
+/* The gradient of the batch, with the scale of its loss; sets `diverged` where it is not finite. */
+static cb_status find_gradient(cbi_run *r, tally *t, cb_err *err) {
     cb_status st;
     cb_rows y;
-    float *readout_gradient = r->g + r->stack_count;
     if ((st = forward(r, &r->train, gradient_scale(r, &r->train), &y, t, err)) != CB_OK)
         return st;
     if (!isfinite(t->sum.loss)) {
@@ -237,26 +149,61 @@ static cb_status update(run *r, tally *t, cb_err *err) {
         return CB_OK;
     }
     const cb_rows dy = cb_engine_output_gradient(r->engine);
-    cbi_readout_backward(&r->readout, r->w + r->stack_count, &y, &r->train, readout_gradient, &dy);
-    if ((st = cb_engine_backward(r->engine, r->g, NULL, 0, err)) != CB_OK)
+    cbi_readout_backward(&r->readout, r->used + r->stack_count, &y, &r->train,
+                         r->g + r->stack_count, &dy);
+    if (r->mask)
+        mask_gradient(r, r->train.steps.frames, &dy);
+    return cb_engine_backward(r->engine, r->g, NULL, 0, err);
+}
+
+/* One update from the batch that is packed; sets `diverged` instead if it cannot be made. `gone`:
+ * passes over the training split before it. */
+static cb_status update(cbi_run *r, double gone, tally *t, cb_err *err) {
+    const cbi_options *o = &r->trial->options;
+    cb_status st;
+    if ((st = disturb(r, err)) != CB_OK || (st = find_gradient(r, t, err)) != CB_OK || r->diverged)
         return st;
-    const double norm = cbi_gradient_norm(r->g, r->count);
+    double norm = cbi_gradient_norm(r->g, r->count);
     if (!isfinite(norm)) {
         r->diverged = 1;
         return CB_OK;
     }
-    cbi_gradient_clip(r->g, r->count, norm, r->trial->options.clip);
+    if (o->clip_value > 0) {
+        cbi_gradient_clip_value(r->g, r->count, o->clip_value);
+        norm = cbi_gradient_norm(r->g, r->count);
+    }
+    cbi_gradient_clip(r->g, r->count, norm, o->clip);
+    for (size_t i = 0; i < r->span_count && o->l2 > 0; i++)
+        if (r->spans[i].matrix)
+            cbi_gradient_penalty(r->g + r->spans[i].offset, r->w + r->spans[i].offset,
+                                 r->spans[i].count, o->l2);
+    r->step.rate =
+        o->rate * cbi_schedule_share(&o->schedule, r->result->updates + 1, gone, r->drops);
     apply_update(r);
-    return cb_engine_set_weights(r->engine, r->w, err);
+    cbi_average_add(&r->average, r->w);
+    return CB_OK;
 }
 
-/* The training metric is the running one: each batch before its update. */
-static cb_status train_epoch(run *r, size_t epoch, tally *t, cb_err *err) {
+/* Whether a budget has no room for the batch that is packed; otherwise its cost is booked. */
+static int is_spent(cbi_run *r) {
+    const cbi_options *o = &r->trial->options;
+    const double after = r->trained_flop + CBI_TRAINING_PASSES * batch_flop(r, &r->train);
+    if ((o->updates && r->result->updates >= o->updates) ||
+        (o->operations > 0 && after > o->operations))
+        return 1;
+    r->trained_flop = after;
+    return 0;
+}
+
+/* The training metric is the running one: each batch before its update. Ends early when a budget is
+ * spent. */
+static cb_status train_epoch(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
     const cbi_options *o = &r->trial->options;
     const cb_split *split = &r->data->split[CB_TRAIN];
     const size_t n = split->sequences;
     *t = (tally){0};
     cbi_batch_order(r->trial->seed, epoch, o->shuffle, n, r->order);
+    cbi_average_begin_epoch(&r->average);
     for (size_t at = 0; at < n && !r->diverged; at += o->batch) {
         if (r->events && r->events->stop && r->events->stop(r->events->context)) {
             r->stopped = 1;
@@ -265,7 +212,9 @@ static cb_status train_epoch(run *r, size_t epoch, tally *t, cb_err *err) {
         cbi_batch_pack(&r->train, split, r->order + at, n - at < o->batch ? n - at : o->batch);
         if (r->train.steps.frames == 0)
             continue;
-        cb_status st = update(r, t, err);
+        if ((r->spent = is_spent(r)))
+            break;
+        cb_status st = update(r, (double)(epoch - 1) + (double)at / (double)n, t, err);
         if (st != CB_OK)
             return st;
     }
@@ -275,7 +224,7 @@ static cb_status train_epoch(run *r, size_t epoch, tally *t, cb_err *err) {
     return CB_OK;
 }
 
-static cb_status evaluate(run *r, cb_split_name name, tally *t, cb_err *err) {
+static cb_status evaluate(cbi_run *r, cb_split_name name, tally *t, cb_err *err) {
     const cb_split *split = &r->data->split[name];
     const size_t n = split->sequences, size = CBI_EVALUATION_BATCH;
     *t = (tally){0};
@@ -298,11 +247,11 @@ static double mean_loss(const tally *t) {
     return t->sum.loss / (double)t->targets;
 }
 
-static double mean_error(const run *r, const tally *t) {
+static double mean_error(const cbi_run *r, const tally *t) {
     return r->data->loss == CB_LOSS_SOFTMAX ? t->sum.wrong / (double)t->targets : (double)NAN;
 }
 
-static cb_status emit(run *r, size_t epoch, cb_split_name split, const tally *t, double seconds,
+static cb_status emit(cbi_run *r, size_t epoch, cb_split_name split, const tally *t, double seconds,
                       cb_err *err) {
     if (r->events == NULL || r->events->row == NULL)
         return CB_OK;
@@ -315,13 +264,13 @@ static cb_status emit(run *r, size_t epoch, cb_split_name split, const tally *t,
     return r->events->row(r->events->context, &row, err);
 }
 
-/* Validates; keeps the weights if they are the best so far. */
-static cb_status validate(run *r, size_t epoch, double train, cb_err *err) {
+/* Validates, with averaged weights where there are any; keeps them if they are the best so far. */
+static cb_status validate(cbi_run *r, size_t epoch, double train, cb_err *err) {
     tally t;
     cb_trial_result *out = r->result;
     const double begin = seconds_of(CLOCK_MONOTONIC);
-    cb_status st = evaluate(r, CB_VALID, &t, err);
-    if (st != CB_OK)
+    cb_status st = use_weights(r, cbi_average_weights(&r->average, r->w), err);
+    if (st != CB_OK || (st = evaluate(r, CB_VALID, &t, err)) != CB_OK)
         return st;
     const double valid = mean_loss(&t);
     if (!isfinite(valid)) {
@@ -333,40 +282,56 @@ static cb_status validate(run *r, size_t epoch, double train, cb_err *err) {
         out->train = train;
         out->valid = valid;
         out->valid_error = mean_error(r, &t);
-        memcpy(r->best, r->w, r->count * sizeof(float));
+        memcpy(r->best, r->used, r->count * sizeof(float));
     }
     return emit(r, epoch, CB_VALID, &t, seconds_of(CLOCK_MONOTONIC) - begin, err);
 }
 
-static cb_status run_epochs(run *r, cb_err *err) {
+/* A plateau: so many epochs without a lower validation metric since the best or the last drop. */
+static void drop_rate(cbi_run *r, size_t epoch) {
+    const cbi_schedule *s = &r->trial->options.schedule;
+    const size_t best = r->result->best_epoch;
+    const size_t since = best > r->last_drop ? best : r->last_drop;
+    if (s->kind != CBI_SCHEDULE_PLATEAU || epoch - since < s->epochs)
+        return;
+    r->drops++;
+    r->last_drop = epoch;
+}
+
+static cb_status run_epochs(cbi_run *r, cb_err *err) {
     const cbi_options *o = &r->trial->options;
     cb_trial_result *out = r->result;
     cb_status st = validate(r, 0, (double)NAN, err);
-    for (size_t epoch = 1; st == CB_OK && !r->diverged && epoch <= o->epochs; epoch++) {
+    for (size_t epoch = 1; st == CB_OK && !r->diverged && !r->spent && epoch <= o->epochs;
+         epoch++) {
         tally t;
         const double begin = seconds_of(CLOCK_MONOTONIC);
         out->epochs = epoch;
         st = train_epoch(r, epoch, &t, err);
         if (st != CB_OK || r->stopped || r->diverged)
             break;
+        if (t.targets == 0) { /* the budget was spent at the end of the last epoch */
+            out->epochs--;
+            break;
+        }
         const double seconds = seconds_of(CLOCK_MONOTONIC) - begin;
         if ((st = emit(r, epoch, CB_TRAIN, &t, seconds, err)) != CB_OK)
             break;
         st = validate(r, epoch, mean_loss(&t), err);
+        drop_rate(r, epoch);
         if (o->patience && epoch - out->best_epoch >= o->patience)
             break;
     }
     return st;
 }
 
-static cb_status take_test(run *r, cb_err *err) {
+static cb_status take_test(cbi_run *r, cb_err *err) {
     tally t;
     cb_status st;
     cb_trial_result *out = r->result;
     const double begin = seconds_of(CLOCK_MONOTONIC);
     memcpy(r->w, r->best, r->count * sizeof(float));
-    if ((st = cb_engine_set_weights(r->engine, r->w, err)) != CB_OK ||
-        (st = evaluate(r, CB_TEST, &t, err)) != CB_OK)
+    if ((st = use_weights(r, r->w, err)) != CB_OK || (st = evaluate(r, CB_TEST, &t, err)) != CB_OK)
         return st;
     if (t.targets > 0) {
         out->test = mean_loss(&t);
@@ -384,11 +349,11 @@ cb_status cb_trial_run(const cb_trial *trial, const cb_train_events *events, cb_
                        cb_err *err) {
     const unsigned denormals = cb_engine_denormals_flush();
     const double wall = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-    run r = {.trial = trial, .data = trial->data, .events = events, .result = out};
+    cbi_run r = {.trial = trial, .data = trial->data, .events = events, .result = out};
     *out = (cb_trial_result){0};
     forget_metrics(out);
-    cb_status st = run_init(&r, err);
-    if (st == CB_OK)
+    cb_status st = cbi_trial_fits(trial, err);
+    if (st == CB_OK && (st = cbi_run_init(&r, err)) == CB_OK)
         st = run_epochs(&r, err);
     if (st == CB_OK && !r.diverged && !r.stopped && (st = take_test(&r, err)) == CB_OK) {
         out->weights = r.best;
@@ -398,7 +363,7 @@ cb_status cb_trial_run(const cb_trial *trial, const cb_train_events *events, cb_
     out->state = r.diverged ? CB_TRIAL_DIVERGED : r.stopped ? CB_TRIAL_STOPPED : CB_TRIAL_DONE;
     if (out->state != CB_TRIAL_DONE)
         forget_metrics(out);
-    run_fini(&r);
+    cbi_run_fini(&r);
     out->wall_seconds = seconds_of(CLOCK_MONOTONIC) - wall;
     out->cpu_seconds = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu;
     cb_engine_denormals_restore(denormals);

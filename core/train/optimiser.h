@@ -8,19 +8,20 @@
 
 #include <stddef.h>
 
-enum { CBI_READS_MOMENTUM = 1, CBI_READS_BETAS = 2 };
+enum { CBI_MOST_STATES = 3 };
 
-/* What the numbers of one update are; `corrected` is worked out once for all spans. */
+/* What the numbers of one update are; the powers are worked out once for all spans. */
 typedef struct cbi_step {
     double rate, momentum, beta1, beta2, epsilon;
     double power1, power2; /* beta1^t, beta2^t at update t = 1, 2, ...; start at 1 */
+    double decay;          /* of running means: rmsprop, rmsprop-graves, adadelta */
+    double weight_decay;   /* adamw */
 } cbi_step;
 
 typedef struct cbi_optimiser {
     const char *name;
-    unsigned reads; /* CBI_READS_... */
-    size_t states;  /* state vectors, zero at first; at most 2 */
-    void (*update)(const cbi_step *step, size_t n, const float *g, float *w, float *s0, float *s1);
+    size_t states; /* state vectors, zero at first; at most CBI_MOST_STATES */
+    void (*update)(const cbi_step *step, size_t n, const float *g, float *w, float *const *states);
 } cbi_optimiser;
 
 const cbi_optimiser *cbi_optimiser_find(const char *name); /* NULL if unknown */

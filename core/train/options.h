@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "cellbench/engine.h"
 #include "cellbench/task.h"
+#include "train/average.h"
+#include "train/schedule.h"
 
 typedef enum cbi_loss_scale {
     CBI_SCALE_SUM = 0,
@@ -21,9 +23,18 @@ typedef enum cbi_loss_scale {
 typedef struct cbi_options {
     const char *optimiser; /* borrowed from the resolved object */
     double rate, momentum, beta1, beta2, epsilon;
-    double clip; /* 0: none */
+    double decay, weight_decay;
+    cbi_schedule schedule;
+    double clip, clip_value; /* 0: none */
+    double l2, weight_noise, input_noise, dropout, input_dropout;
+    cbi_average_kind average;
+    double average_decay;
+    size_t average_epochs;
     size_t batch, epochs;
-    size_t patience; /* 0: none */
+    size_t updates;     /* 0: no other limit than the epochs */
+    double operations;  /* likewise */
+    size_t most_epochs; /* that can be begun within all of these */
+    size_t patience;    /* 0: none */
     cbi_loss_scale loss_scale;
     int shuffle;
     cb_init readout_init;
@@ -39,7 +50,13 @@ typedef struct cbi_options {
 CB_MUST_USE cb_status cbi_options_resolve(json_t **out, const json_t *given, const cb_stack *stack,
                                           const cb_data *data, cb_err *err);
 /* Reads such an object; `resolved` must outlive the options. */
-CB_MUST_USE cb_status cbi_options_read(cbi_options *out, json_t *resolved, cb_err *err);
+CB_MUST_USE cb_status cbi_options_read(cbi_options *out, json_t *resolved, const cb_stack *stack,
+                                       const cb_data *data, cb_err *err);
 void cbi_options_fini(cbi_options *options);
+
+/* A resolved setting; 0 if it is left out or null. */
+double cbi_options_number(const json_t *resolved, const char *name);
+size_t cbi_options_count(const json_t *resolved, const char *name);
+cbi_schedule_kind cbi_options_schedule(const json_t *resolved);
 
 #endif

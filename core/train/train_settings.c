@@ -11,31 +11,69 @@
 #include "base/settings.h"
 #include "base/text.h"
 #include "cellbench/train.h"
-#include "train/optimiser.h"
 
 static const char loss_scales[] = "sum sequence frame";
 static const char forget_vector[] = "b_f";
 
 /* clang-format off */
+/* Later settings have identity 2: left out where they are off, so that specifications resolve as
+ * they did before there were these settings. */
 static const cb_setting_def settings[] = {
-    {"optimiser", CB_SETTING_TEXT, "\"adam\"", 0, 0, "sgd momentum nesterov adam", 1,
+    {"optimiser", CB_SETTING_TEXT, "\"adam\"", 0, 0,
+     "sgd momentum nesterov adam adamw rmsprop rmsprop-graves adagrad adadelta", 1,
      "rule that turns gradients into updates"},
     {"rate", CB_SETTING_NUMBER, "0.001", 0, 1e30, NULL, 1,
-     "learning rate"},
+     "learning rate; default of rmsprop-graves 0.0001, of adagrad 0.01, of adadelta 1"},
     {"momentum", CB_SETTING_NUMBER, "0.9", 0, 1, NULL, 1,
-     "share of the last step kept, with momentum (Polyak 1964) and nesterov (Sutskever et al. 2013)"},
+     "share of the last step kept: momentum (Polyak 1964), nesterov (Sutskever et al. 2013), rmsprop (default 0), rmsprop-graves"},
     {"beta1", CB_SETTING_NUMBER, "0.9", 0, 0.999999999, NULL, 1,
-     "adam: decay of the mean gradient (Kingma, Ba 2015)"},
+     "adam, adamw: decay of the mean gradient (Kingma, Ba 2015)"},
     {"beta2", CB_SETTING_NUMBER, "0.999", 0, 0.999999999, NULL, 1,
-     "adam: decay of the mean squared gradient (Kingma, Ba 2015)"},
+     "adam, adamw: decay of the mean squared gradient (Kingma, Ba 2015)"},
     {"epsilon", CB_SETTING_NUMBER, "1e-8", 1e-20, 1, NULL, 1,
-     "adam: added to the root of the mean squared gradient (Kingma, Ba 2015)"},
+     "added to the root of the (mean) squared gradient (Kingma, Ba 2015); within it: rmsprop-graves (default 0.0001), adadelta (1e-6); adagrad 1e-10"},
+    {"decay", CB_SETTING_NUMBER, "0.95", 0, 0.999999999, NULL, 1,
+     "decay of running means: rmsprop-graves (Graves 2013), adadelta (rho, Zeiler 2012), rmsprop (default 0.99)"},
+    {"weight_decay", CB_SETTING_NUMBER, "0.01", 0, 1e30, NULL, 1,
+     "adamw: share of rate*w taken from matrices (Loshchilov, Hutter 2019)"},
+    {"schedule", CB_SETTING_TEXT, "\"constant\"", 0, 0, "constant step exponential cosine linear plateau", 2,
+     "how the rate changes: by factors, along half a cosine or a line, or when validation stands still"},
+    {"schedule_hold", CB_SETTING_INT, "null", 0, 1000000, NULL, 1,
+     "epochs at the full rate before it changes; default 0, with step schedule_epochs"},
+    {"schedule_epochs", CB_SETTING_INT, "null", 1, 1000000, NULL, 1,
+     "epochs from one factor to the next (step 10, exponential 1), of the descent (cosine, linear: to the end), without a better validation (plateau 5)"},
+    {"schedule_factor", CB_SETTING_NUMBER, "null", 0, 1, NULL, 1,
+     "what the rate is multiplied by (step, plateau 0.5; exponential 0.95); its last share (cosine, linear 0)"},
+    {"warm_up", CB_SETTING_INT, "0", 0, 1000000000, NULL, 2,
+     "updates over which the rate rises from 0, in proportion (Goyal et al. 2017)"},
     {"clip", CB_SETTING_NUMBER, "null", 1e-30, 1e30, NULL, 1,
      "largest norm of the whole gradient, which is scaled down to it (Pascanu et al. 2013); null: none"},
+    {"clip_value", CB_SETTING_NUMBER, "null", 1e-30, 1e30, NULL, 2,
+     "largest size of each element of the gradient (Mikolov 2012), cut before the norm is taken; null: none"},
+    {"l2", CB_SETTING_NUMBER, "0", 0, 1e30, NULL, 2,
+     "l2*w is added to the gradient of matrices, after clipping"},
+    {"weight_noise", CB_SETTING_NUMBER, "0", 0, 1e30, NULL, 2,
+     "sd of Gaussian noise on all learned weights, new for each update (Graves 2011)"},
+    {"input_noise", CB_SETTING_NUMBER, "0", 0, 1e30, NULL, 2,
+     "sd of Gaussian noise on dense input, in training"},
+    {"dropout", CB_SETTING_NUMBER, "0", 0, 0.99, NULL, 2,
+     "share of each layer's output that the layer above, or the readout, does not see, in training (Zaremba et al. 2014)"},
+    {"input_dropout", CB_SETTING_NUMBER, "0", 0, 0.99, NULL, 2,
+     "the same of dense input"},
+    {"average", CB_SETTING_TEXT, "\"none\"", 0, 0, "none ema mean", 2,
+     "evaluate averaged weights (Polyak, Juditsky 1992): exponentially, or over the last epochs alike"},
+    {"average_decay", CB_SETTING_NUMBER, "0.999", 0, 0.999999999, NULL, 1,
+     "ema: share of the average that stays in an update"},
+    {"average_epochs", CB_SETTING_INT, "5", 1, 1000, NULL, 1,
+     "mean: so many epochs"},
     {"batch", CB_SETTING_INT, "16", 1, 1000000, NULL, 1,
      "sequences in one update"},
     {"epochs", CB_SETTING_INT, "100", 1, 1000000, NULL, 1,
      "most passes over the training split"},
+    {"updates", CB_SETTING_INT, "null", 1, 1000000000000, NULL, 2,
+     "most updates; null: as many as the epochs have"},
+    {"operations", CB_SETTING_NUMBER, "null", 1, 1e30, NULL, 2,
+     "most flop of all updates together, as the cost model counts them; null: what the epochs take"},
     {"patience", CB_SETTING_INT, "null", 1, 1000000, NULL, 1,
      "stop after this many epochs without a lower validation metric; null: never"},
     {"loss_scale", CB_SETTING_TEXT, "\"frame\"", 0, 0, loss_scales, 1,
@@ -50,18 +88,51 @@ static const cb_setting_def settings[] = {
      "law of the readout's matrix: zero, constant(a), uniform(a), normal(sd) or glorot; its bias starts at 0"},
     {NULL, CB_SETTING_INT, NULL, 0, 0, NULL, 0, NULL},
 };
-/* clang-format on */
 
-/* Settings that only some optimisers read. */
+/* Settings that are read only where another one has a certain value; elsewhere they are left out.
+ * The default there is `fallback`, NULL: the one of the table above. */
 static const struct {
-    const char *setting;
-    unsigned reads;
-} optimiser_settings[] = {
-    {"momentum", CBI_READS_MOMENTUM},
-    {"beta1", CBI_READS_BETAS},
-    {"beta2", CBI_READS_BETAS},
-    {"epsilon", CBI_READS_BETAS},
+    const char *chooser, *value, *setting, *fallback;
+} dependents[] = {
+    {"optimiser", "momentum", "momentum", NULL},
+    {"optimiser", "nesterov", "momentum", NULL},
+    {"optimiser", "adam", "beta1", NULL},
+    {"optimiser", "adam", "beta2", NULL},
+    {"optimiser", "adam", "epsilon", NULL},
+    {"optimiser", "adamw", "beta1", NULL},
+    {"optimiser", "adamw", "beta2", NULL},
+    {"optimiser", "adamw", "epsilon", NULL},
+    {"optimiser", "adamw", "weight_decay", NULL},
+    {"optimiser", "rmsprop", "decay", "0.99"},
+    {"optimiser", "rmsprop", "momentum", "0.0"},
+    {"optimiser", "rmsprop", "epsilon", NULL},
+    {"optimiser", "rmsprop-graves", "rate", "0.0001"},
+    {"optimiser", "rmsprop-graves", "decay", NULL},
+    {"optimiser", "rmsprop-graves", "momentum", NULL},
+    {"optimiser", "rmsprop-graves", "epsilon", "0.0001"},
+    {"optimiser", "adagrad", "rate", "0.01"},
+    {"optimiser", "adagrad", "epsilon", "1e-10"},
+    {"optimiser", "adadelta", "rate", "1.0"},
+    {"optimiser", "adadelta", "decay", NULL},
+    {"optimiser", "adadelta", "epsilon", "1e-6"},
+    {"schedule", "step", "schedule_hold", NULL},
+    {"schedule", "step", "schedule_epochs", "10"},
+    {"schedule", "step", "schedule_factor", "0.5"},
+    {"schedule", "exponential", "schedule_hold", "0"},
+    {"schedule", "exponential", "schedule_epochs", "1"},
+    {"schedule", "exponential", "schedule_factor", "0.95"},
+    {"schedule", "cosine", "schedule_hold", "0"},
+    {"schedule", "cosine", "schedule_epochs", NULL},
+    {"schedule", "cosine", "schedule_factor", "0.0"},
+    {"schedule", "linear", "schedule_hold", "0"},
+    {"schedule", "linear", "schedule_epochs", NULL},
+    {"schedule", "linear", "schedule_factor", "0.0"},
+    {"schedule", "plateau", "schedule_epochs", "5"},
+    {"schedule", "plateau", "schedule_factor", "0.5"},
+    {"average", "ema", "average_decay", NULL},
+    {"average", "mean", "average_epochs", NULL},
 };
+/* clang-format on */
 
 const cb_setting_def *cb_train_settings(void) {
     return settings;
@@ -177,53 +248,82 @@ static cb_status resolve_readout_init(json_t *train, cb_err *err) {
                                                                             : out_of_memory(err);
 }
 
-cb_status cbi_options_resolve(json_t **out, const json_t *given, const cb_stack *stack,
-                              const cb_data *data, cb_err *err) {
-    cb_status st;
-    json_t *train = NULL;
-    *out = NULL;
-    if ((st = cbi_settings_resolve(&train, settings, given, "train", err)) != CB_OK)
-        return st;
-    const char *name = json_string_value(json_object_get(train, "optimiser"));
-    const cbi_optimiser *optimiser = cbi_optimiser_find(name);
-    if (optimiser == NULL) {
-        st = cb_fail(err, CB_EINTERNAL, "train: optimiser '%s' is in no table", name);
-        goto out;
+/* Puts in the defaults of settings that depend on others, and takes away those that are not read.
+ * `all` has every setting, what is off included. */
+static cb_status resolve_dependents(json_t *train, const json_t *all, const json_t *given,
+                                    cb_err *err) {
+    enum { COUNT = sizeof dependents / sizeof *dependents };
+    int read[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        const char *name = dependents[i].setting, *fallback = dependents[i].fallback;
+        const char *chosen = json_string_value(json_object_get(all, dependents[i].chooser));
+        const json_t *own = json_object_get(given, name);
+        read[i] = strcmp(chosen, dependents[i].value) == 0;
+        if (!read[i] || fallback == NULL || (own && !json_is_null(own)))
+            continue;
+        json_t *value = json_loads(fallback, JSON_DECODE_ANY, NULL);
+        if (value == NULL || json_object_set_new(train, name, value) != 0)
+            return out_of_memory(err);
     }
-    for (size_t i = 0; i < sizeof optimiser_settings / sizeof *optimiser_settings; i++)
-        if (!(optimiser->reads & optimiser_settings[i].reads))
-            (void)json_object_del(train, optimiser_settings[i].setting);
-    if ((st = resolve_init(train, stack, err)) != CB_OK ||
-        (st = resolve_readout_init(train, err)) != CB_OK)
-        goto out;
+    for (size_t i = 0; i < COUNT; i++) {
+        int wanted = strcmp(dependents[i].setting, "rate") == 0;
+        for (size_t k = 0; k < COUNT; k++)
+            wanted |= read[k] && strcmp(dependents[k].setting, dependents[i].setting) == 0;
+        if (!wanted)
+            (void)json_object_del(train, dependents[i].setting);
+    }
+    return CB_OK;
+}
+
+/* Settings whose effect depends on the task or the cell. */
+static cb_status resolve_effects(json_t *train, const cb_stack *stack, const cb_data *data,
+                                 cb_err *err) {
+    static const char *const dense[] = {"input_noise", "input_dropout"};
+    for (size_t i = 0; i < sizeof dense / sizeof *dense; i++)
+        if (data->input != CB_INPUT_DENSE && cbi_options_number(train, dense[i]) > 0)
+            return cb_fail(err, CB_EARG,
+                           "train: %s: expected 0: the input of this task is not dense", dense[i]);
     /* With one target for a sequence its frames that count are its sequences. */
     const char *scale = json_string_value(json_object_get(train, "loss_scale"));
     if (data->when == CB_WHEN_LAST && strcmp(scale, "sequence") == 0 &&
-        json_object_set_new(train, "loss_scale", json_string("frame")) != 0) {
-        st = out_of_memory(err);
-        goto out;
-    }
+        json_object_set_new(train, "loss_scale", json_string("frame")) != 0)
+        return out_of_memory(err);
     int forgets = find_tensor(stack, forget_vector, NULL) &&
                   json_object_get(json_object_get(train, "init"), forget_vector) == NULL;
-    if (!forgets && json_object_set_new(train, "forget_bias", json_null()) != 0) {
-        st = out_of_memory(err);
+    if (!forgets && json_object_set_new(train, "forget_bias", json_null()) != 0)
+        return out_of_memory(err);
+    return CB_OK;
+}
+
+cb_status cbi_options_resolve(json_t **out, const json_t *given, const cb_stack *stack,
+                              const cb_data *data, cb_err *err) {
+    cb_status st;
+    json_t *all = NULL, *train = NULL;
+    *out = NULL;
+    if ((st = cbi_settings_resolve(&all, settings, given, "train", err)) != CB_OK ||
+        (st = cbi_settings_identity(&train, settings, all, err)) != CB_OK ||
+        (st = resolve_dependents(train, all, given, err)) != CB_OK ||
+        (st = resolve_init(train, stack, err)) != CB_OK ||
+        (st = resolve_readout_init(train, err)) != CB_OK ||
+        (st = resolve_effects(train, stack, data, err)) != CB_OK ||
+        (st = cbi_budget_resolve(train, stack, data, err)) != CB_OK ||
+        (st = cbi_schedule_resolve(train, stack, data, err)) != CB_OK)
         goto out;
-    }
     *out = train;
     train = NULL;
 out:
+    json_decref(all);
     json_decref(train);
     return st;
 }
 
-/* 0 if it is left out or null. */
-static double number_of(const json_t *object, const char *name) {
-    const json_t *v = json_object_get(object, name);
+double cbi_options_number(const json_t *resolved, const char *name) {
+    const json_t *v = json_object_get(resolved, name);
     return json_is_number(v) ? json_number_value(v) : 0;
 }
 
-static size_t count_of(const json_t *object, const char *name) {
-    return (size_t)json_integer_value(json_object_get(object, name));
+size_t cbi_options_count(const json_t *resolved, const char *name) {
+    return (size_t)json_integer_value(json_object_get(resolved, name));
 }
 
 /* Position of `word` in a list separated by spaces. */
@@ -238,6 +338,19 @@ static int position_of(const char *list, const char *word) {
         p += strspn(p, " ");
     }
     return -1;
+}
+
+/* Number of the choice that was made; 0, the first, if it is left out. */
+static int choice_of(const json_t *resolved, const char *name) {
+    const char *word = json_string_value(json_object_get(resolved, name));
+    const cb_setting_def *row = settings;
+    while (strcmp(row->name, name) != 0)
+        row++;
+    return word ? position_of(row->choices, word) : 0;
+}
+
+cbi_schedule_kind cbi_options_schedule(const json_t *resolved) {
+    return (cbi_schedule_kind)choice_of(resolved, "schedule");
 }
 
 static cb_status read_overrides(cbi_options *o, json_t *resolved, cb_err *err) {
@@ -261,24 +374,42 @@ static cb_status read_overrides(cbi_options *o, json_t *resolved, cb_err *err) {
     return CB_OK;
 }
 
-cb_status cbi_options_read(cbi_options *out, json_t *resolved, cb_err *err) {
+cb_status cbi_options_read(cbi_options *out, json_t *resolved, const cb_stack *stack,
+                           const cb_data *data, cb_err *err) {
     cb_status st;
     *out = (cbi_options){
         .optimiser = json_string_value(json_object_get(resolved, "optimiser")),
-        .rate = number_of(resolved, "rate"),
-        .momentum = number_of(resolved, "momentum"),
-        .beta1 = number_of(resolved, "beta1"),
-        .beta2 = number_of(resolved, "beta2"),
-        .epsilon = number_of(resolved, "epsilon"),
-        .clip = number_of(resolved, "clip"),
-        .batch = count_of(resolved, "batch"),
-        .epochs = count_of(resolved, "epochs"),
-        .patience = count_of(resolved, "patience"),
+        .rate = cbi_options_number(resolved, "rate"),
+        .momentum = cbi_options_number(resolved, "momentum"),
+        .beta1 = cbi_options_number(resolved, "beta1"),
+        .beta2 = cbi_options_number(resolved, "beta2"),
+        .epsilon = cbi_options_number(resolved, "epsilon"),
+        .decay = cbi_options_number(resolved, "decay"),
+        .weight_decay = cbi_options_number(resolved, "weight_decay"),
+        .schedule = {.kind = cbi_options_schedule(resolved),
+                     .hold = cbi_options_count(resolved, "schedule_hold"),
+                     .epochs = cbi_options_count(resolved, "schedule_epochs"),
+                     .factor = cbi_options_number(resolved, "schedule_factor"),
+                     .warm_up = cbi_options_count(resolved, "warm_up")},
+        .clip = cbi_options_number(resolved, "clip"),
+        .clip_value = cbi_options_number(resolved, "clip_value"),
+        .l2 = cbi_options_number(resolved, "l2"),
+        .weight_noise = cbi_options_number(resolved, "weight_noise"),
+        .input_noise = cbi_options_number(resolved, "input_noise"),
+        .dropout = cbi_options_number(resolved, "dropout"),
+        .input_dropout = cbi_options_number(resolved, "input_dropout"),
+        .average = (cbi_average_kind)choice_of(resolved, "average"),
+        .average_decay = cbi_options_number(resolved, "average_decay"),
+        .average_epochs = cbi_options_count(resolved, "average_epochs"),
+        .batch = cbi_options_count(resolved, "batch"),
+        .epochs = cbi_options_count(resolved, "epochs"),
+        .updates = cbi_options_count(resolved, "updates"),
+        .operations = cbi_options_number(resolved, "operations"),
+        .most_epochs = cbi_budget_epochs(resolved, stack, data),
+        .patience = cbi_options_count(resolved, "patience"),
+        .loss_scale = (cbi_loss_scale)choice_of(resolved, "loss_scale"),
+        .shuffle = choice_of(resolved, "order") == 0,
     };
-    const char *order = json_string_value(json_object_get(resolved, "order"));
-    const char *scale = json_string_value(json_object_get(resolved, "loss_scale"));
-    out->shuffle = strcmp(order, "shuffle") == 0;
-    out->loss_scale = (cbi_loss_scale)position_of(loss_scales, scale);
     if ((st = cb_init_parse(&out->readout_init,
                             json_string_value(json_object_get(resolved, "readout_init")), err)) !=
             CB_OK ||

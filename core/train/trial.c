@@ -7,6 +7,7 @@
 #include "train/trial.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/hash.h"
@@ -15,6 +16,9 @@
 #include "train/batch.h"
 #include "train/optimiser.h"
 #include "train/readout.h"
+
+/* What the system, the data and the process itself need is left to them. */
+#define MEMORY_SHARE 0.9
 
 enum { MOST_LAYERS = 256, MOST_HIDDEN = 1 << 20, MOST_VALUES = 4096 };
 
@@ -319,7 +323,8 @@ static cb_status fill_trial(cb_trial *trial, const json_t *raw, const cb_task *t
         (st = make_stack(trial, raw, &all, err)) != CB_OK ||
         (st = cbi_options_resolve(&trial->train, json_object_get(raw, "train"), trial->stack,
                                   trial->data, err)) != CB_OK ||
-        (st = cbi_options_read(&trial->options, trial->train, err)) != CB_OK)
+        (st = cbi_options_read(&trial->options, trial->train, trial->stack, trial->data, err)) !=
+            CB_OK)
         goto out;
     st = make_spec(trial, &all, own_task, err);
     own_task = NULL;
@@ -382,22 +387,14 @@ size_t cb_trial_param_count(const cb_trial *trial) {
 }
 
 size_t cb_trial_epochs(const cb_trial *trial) {
-    return trial->options.epochs;
-}
-
-double cbi_trial_forward_flop(const cb_trial *trial, size_t frames, size_t targets) {
-    double step = 0;
-    for (size_t l = 0; l < cb_stack_layer_count(trial->stack); l++)
-        step += (double)cb_cell_get_cost(cb_stack_cell(trial->stack, l)).product_flop;
-    const double readout =
-        2 * (double)cb_stack_output_dim(trial->stack) * (double)trial->data->target_dim;
-    return step * (double)frames + readout * (double)targets;
+    return trial->options.most_epochs;
 }
 
 static double split_flop(const cb_trial *trial, cb_split_name split) {
     const cb_split *s = &trial->data->split[split];
     const int at_last = trial->data->when == CB_WHEN_LAST;
-    return cbi_trial_forward_flop(trial, s->frames, at_last ? s->sequences : s->frames);
+    return cbi_forward_flop(trial->stack, trial->data, s->frames,
+                            at_last ? s->sequences : s->frames);
 }
 
 double cb_trial_epoch_flop(const cb_trial *trial) {
@@ -413,8 +410,11 @@ cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
     const size_t weights = cb_stack_weight_count(trial->stack) + (H + 1) * data->target_dim;
     size_t total;
     *bytes = 0;
-    /* Current and best weights, gradient, the optimiser's vectors; the initial draw in f64. */
-    if (cb_size_mul(weights, (3 + rule->states) * sizeof(float) + sizeof(double), &total) != CB_OK)
+    /* Current and best weights, gradient, the optimiser's vectors, noise, averages; the initial
+     * draw in f64. */
+    const size_t vectors = 3 + rule->states + (o->weight_noise > 0) +
+                           cbi_average_vectors(o->average, o->average_epochs);
+    if (cb_size_mul(weights, vectors * sizeof(float) + sizeof(double), &total) != CB_OK)
         return cb_fail(err, CB_ESHAPE, "trial: too large: %zu weights", weights);
     /* Engine and readout are shared by the splits, in turn; batches are not. */
     size_t most = 0;
@@ -431,9 +431,30 @@ cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
         if (cb_size_add(engine, readout, &engine) != CB_OK ||
             cb_size_add(total, batch, &total) != CB_OK)
             return cb_fail(err, CB_ESHAPE, "trial: too large: %zu frames in a batch", frames);
+        size_t masks = 0;
+        if (i == CB_TRAIN && o->dropout > 0 &&
+            (cb_size_mul(frames, 2 * sizeof(float), &masks) != CB_OK ||
+             cb_size_mul(masks, H, &masks) != CB_OK || cb_size_add(total, masks, &total) != CB_OK))
+            return cb_fail(err, CB_ESHAPE, "trial: too large: %zu frames in a batch", frames);
         most = engine > most ? engine : most;
     }
     if (cb_size_add(total, most, bytes) != CB_OK)
         return cb_fail(err, CB_ESHAPE, "trial: too large: %zu weights", weights);
     return CB_OK;
+}
+
+cb_status cbi_trial_fits(const cb_trial *trial, cb_err *err) {
+    size_t bytes;
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    cb_status st = cb_trial_memory(trial, &bytes, err);
+    if (st != CB_OK || pages <= 0 || page <= 0)
+        return st;
+    const double limit = MEMORY_SHARE * (double)pages * (double)page;
+    if ((double)bytes <= limit)
+        return CB_OK;
+    return cb_fail(
+        err, CB_ENOMEM,
+        "trial: needs %.4g GB of memory, more than %.4g GB, which is %.0f %% of what this "
+        "machine has",
+        (double)bytes / 1e9, limit / 1e9, 100 * MEMORY_SHARE);
 }

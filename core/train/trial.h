@@ -35,9 +35,7 @@ CB_MUST_USE cb_status cbi_stack_size(cb_stack **out, size_t *hidden, cb_layer_sp
 CB_MUST_USE cb_status cbi_stack_build(cb_stack **out, const cb_layer_spec *layers, size_t n,
                                       const cb_data *data, size_t hidden, cb_err *err);
 
-/* A training step costs about three forward passes: products forward, to inputs, to weights. */
-enum { CBI_TRAINING_PASSES = 3 };
-/* Multiply-adds (x2) of one forward pass over so many frames and target rows, readout included. */
-double cbi_trial_forward_flop(const cb_trial *trial, size_t frames, size_t targets);
+/* Refuses, with both figures, a trial that needs more memory than this machine can give it. */
+CB_MUST_USE cb_status cbi_trial_fits(const cb_trial *trial, cb_err *err);
 
 #endif

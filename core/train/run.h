@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A trial while it runs: run.c sets it up, loop.c goes through updates and epochs. Weights are one
+ * vector: the stack's, then the readout's.
+ */
+#ifndef CB_TRAIN_RUN_H
+#define CB_TRAIN_RUN_H
+
+#include "train/average.h"
+#include "train/batch.h"
+#include "train/optimiser.h"
+#include "train/readout.h"
+#include "train/trial.h"
+
+/* Neighbouring learned weights of one kind. */
+typedef struct cbi_span {
+    size_t offset, count;
+    double limit; /* bound on their size; 0: none */
+    int matrix;   /* penalties act on matrices alone; without any, kinds are not told apart */
+} cbi_span;
+
+typedef struct cbi_run {
+    const cb_trial *trial;
+    const cb_data *data;
+    const cb_train_events *events;
+    cb_trial_result *result;
+    cb_engine *engine;
+    cbi_readout readout;
+    cbi_batch train, evaluation;
+    size_t stack_count, count; /* weights of the stack; all */
+    float *w, *g, *best, *state[CBI_MOST_STATES];
+    float *noisy;      /* [count] weights with noise; else NULL */
+    float *mask;       /* [frames][H] dropout before the readout: factors; else NULL */
+    float *masked;     /* the same: the output that the readout sees */
+    const float *used; /* the weights that the engine has: w, noisy or an average */
+    cbi_average average;
+    uint32_t *order; /* of training sequences; then 0, 1, 2, ... for evaluations */
+    size_t order_count;
+    cbi_span *spans;
+    size_t span_count;
+    const cbi_optimiser *rule;
+    cbi_step step;
+    double trained_flop;     /* of updates: what the budget of operations is spent on */
+    size_t drops, last_drop; /* of the rate by plateaus; epoch of the last one */
+    int stopped, diverged, spent;
+} cbi_run;
+
+/* Everything for the first update; cbi_run_fini in any case. */
+CB_MUST_USE cb_status cbi_run_init(cbi_run *run, cb_err *err);
+void cbi_run_fini(cbi_run *run);
+
+#endif
