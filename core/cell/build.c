@@ -64,26 +64,26 @@ static cb_status build_equation(cbi_builder *b, const cbi_stmt *s) {
 static cb_status build_output(cbi_builder *b) {
     cb_cell *cell = b->cell;
     const cbi_stmt *out = NULL;
-    for (size_t i = 0; i < b->ast->stmt_count; i++) {
-        const cbi_stmt *s = &b->ast->stmts[i];
-        if (s->kind == CBI_STMT_OUTPUT)
-            out = s;
-    }
+    for (size_t i = 0; i < b->ast->stmt_count; i++)
+        if (b->ast->stmts[i].kind == CBI_STMT_OUTPUT)
+            out = &b->ast->stmts[i];
     const char *name = out ? out->name : "h";
     int prime = out ? out->prime : 1;
+    cbi_place place = out ? out->place : (cbi_place){1, 1};
     const cbi_state *state = cbi_find_state(b, name);
     const cbi_value *value = cbi_find_value(cell, name);
     if (out == NULL && state == NULL)
-        return FAIL(b, CB_EPARSE, ((cbi_place){1, 1}),
+        return FAIL(b, CB_EPARSE, place,
                     "there is no state h: say with 'output' what the layer above sees");
+    if (state != NULL && !prime)
+        return FAIL(b, CB_EPARSE, place, "output: '%s' is a state: write %s'", name, name);
     if (value == NULL || prime != (state != NULL)) {
         cbi_near near;
         cbi_near_init(&near, name);
         for (size_t i = 0; i < cell->value_count; i++)
             cbi_near_offer(&near, cell->values[i].name);
-        return FAIL(b, CB_EPARSE, out->place, "output: '%s%s' is no %s%s", name, prime ? "'" : "",
-                    prime ? "state" : "equation",
-                    state && !prime ? " (write it with ')" : cbi_near_text(&near));
+        return FAIL(b, CB_EPARSE, place, "output: '%s%s' is no %s%s", name, prime ? "'" : "",
+                    prime ? "state" : "equation", prime && value ? "" : cbi_near_text(&near));
     }
     snprintf(cell->output_name, sizeof cell->output_name, "%s%s", name, prime ? "'" : "");
     cell->output = value->ref;

@@ -147,8 +147,8 @@ void cb_cell_destroy(cb_cell *cell) {
     drop_derived(cell);
     cbi_graph_fini(&cell->graph);
     for (size_t i = 0; i < cell->param_count; i++) {
-        cbi_free((char *)(uintptr_t)cell->params[i].name);
-        cbi_free((char *)(uintptr_t)cell->params[i].family);
+        cbi_free((char *)cell->params[i].name);
+        cbi_free((char *)cell->params[i].family);
     }
     for (size_t i = 0; i < cell->list_count; i++)
         cbi_free(cell->lists[i].values);

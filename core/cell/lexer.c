@@ -37,7 +37,12 @@ cb_status cbi_fail_at(cb_err *err, cb_status code, const cbi_source *source, cbi
             continue;
         if (from + i < column - 1)
             caret[pad++] = ' ';
-        quote[n++] = c == '\t' ? ' ' : (c < 32 || c >= 127) ? '?' : (char)c;
+        char shown = start[from + i];
+        if (c == '\t')
+            shown = ' ';
+        else if (c < 32 || c >= 127)
+            shown = '?';
+        quote[n++] = shown;
     }
     quote[n] = caret[pad] = '\0';
     return cb_fail(err, code, "%.100s: line %d, column %d: %s\n  %s\n  %s^", source->name,

@@ -127,7 +127,7 @@ static cb_status int_name(cbi_builder *b, const cbi_expr *e, double *out) {
 
 static cb_status int_value(cbi_builder *b, int index, double *out) {
     const cbi_expr *e = &b->ast->exprs[index];
-    double l, r;
+    double l = 0, r = 0;
     cb_status st;
     if (e->kind == CBI_EXPR_NUMBER) {
         *out = e->number;

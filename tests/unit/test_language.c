@@ -162,7 +162,7 @@ static const mistake table[] = {
     {"state h\nlimit p = -1\nh' = p*h\n", 2, 7, CB_EARG, "a limit is > 0, got -1"},
     {"state h\nlimit p_q = 1\nh' = p*h\n", 2, 7, CB_EPARSE, "no equation uses 'p_q'"},
     {"state h\noutput y\nh' = R h\n", 2, 8, CB_EPARSE, "output: 'y' is no equation"},
-    {"state h\noutput h\nh' = R h\n", 2, 8, CB_EPARSE, "write it with '"},
+    {"state h\noutput h\nh' = R h\n", 2, 8, CB_EPARSE, "output: 'h' is a state: write h'"},
     {"state h\nz = R h\nh' = z\noutput z'\n", 4, 8, CB_EPARSE, "output: 'z'' is no state"},
     {"state h\nz = R h\nh' = z\noutput h'\noutput z\n", 5, 8, CB_EPARSE,
      "this was said in line 4 already"},
