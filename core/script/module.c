@@ -34,12 +34,14 @@ static int guarded(lua_State *L) {
     }
     if (lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0) == LUA_OK)
         return lua_gettop(L);
+    int top = lua_gettop(L);
     if (lua_istable(L, -1) && lua_getfield(L, -1, "fault") == LUA_TSTRING) {
         luaL_where(L, 1);
         lua_insert(L, -2);
         lua_concat(L, 2);
         return cbi_script_fault(L);
     }
+    lua_settop(L, top);
     return lua_error(L);
 }
 
@@ -369,6 +371,7 @@ static const luaL_Reg core_functions[] = {
     {"check", core_check},
     {"open", cbi_script_open_database},
     {"net", cbi_script_make_net},
+    {"train", cbi_script_train},
     {NULL, NULL},
 };
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The table that `require "cellbench"` returns.
 
-local core, values, cells, _, _, study, net = ...
+local core, values, cells, _, _, study, net, train = ...
 
 local guard = core.guard
 
@@ -28,6 +28,7 @@ local module = {
     end),
   }),
   net = guard(net.create),
+  train = guard(train.run),
   open = core.open,
 }
 

@@ -61,6 +61,10 @@ int cbi_script_make_net(lua_State *L);
 /* Pushes a tensor: the rows of a whole matrix, or the list of its free numbers. */
 void cbi_script_push_tensor(lua_State *L, const cb_param *param, const double *values);
 
+/* ---- cb.train (train.c) ---- */
+
+int cbi_script_train(lua_State *L);
+
 /* ---- cb.open (database.c) ---- */
 
 int cbi_script_open_database(lua_State *L);
