@@ -59,8 +59,8 @@ CB_API cb_input_kind cb_stack_input_kind(const cb_stack *stack);
 CB_API size_t cb_stack_input_dim(const cb_stack *stack);
 CB_API size_t cb_stack_output_dim(const cb_stack *stack);
 
-/* The tensors, in order of offset; borrowed until destroy. Learned initial states are among them,
- * as vectors named "<layer>.<state>0". */
+/* The tensors, in order of offset; borrowed until destroy. Learned initial states are among them, as
+ * vectors: that of h in layer 1 is "1.h0_init", of the family "h0". */
 CB_API const cb_stack_param *cb_stack_params(const cb_stack *stack, size_t *count);
 /* Length of a weight vector w: all tensors, fixed ones included. */
 CB_API size_t cb_stack_weight_count(const cb_stack *stack);
@@ -74,8 +74,11 @@ typedef struct cb_init_override {
     cb_init init;
 } cb_init_override;
 
-/* Draws all weights; streams are (seed, "init/<tensor>", 0). An override that names nothing in the
- * stack is CB_EARG. w [weight count]. */
+/* Draws all weights, fixed ones too; streams are (seed, "init/<tensor>", 0), e.g. "init/1.W_z": a
+ * tensor starts the same in every cell that has it. Without an override the cell's own law holds. A
+ * law is drawn for the whole effective matrix, and a structure takes the numbers that stand where it
+ * has its own. CB_EARG: an override that names nothing in the stack, or gives a vector a law for
+ * matrices. w [weight count]. */
 CB_API CB_MUST_USE cb_status cb_stack_init(const cb_stack *stack, uint64_t seed,
                                            const cb_init_override *overrides, size_t n, double *w,
                                            cb_err *err);
@@ -99,7 +102,8 @@ typedef struct cb_engine cb_engine;
 CB_API CB_MUST_USE cb_status cb_engine_create(cb_engine **out, const cb_stack *stack, cb_err *err);
 CB_API void cb_engine_destroy(cb_engine *engine);
 
-/* Takes new weights w [weight count]: applies structures and packs, once per update. */
+/* Takes new weights w [weight count], copied: applies structures and packs, once per update. Not
+ * between a forward pass and its backward pass. */
 CB_API CB_MUST_USE cb_status cb_engine_set_weights(cb_engine *engine, const float *w, cb_err *err);
 
 /* Where a step array lies: row r at data + r*ld (elements). */
@@ -117,7 +121,9 @@ typedef struct cb_rows {
  * keep   in   1: keep what the backward pass needs; 0: output only
  * y      out  the output of the top layer; borrowed until the next call on this engine
  *
- * A row's output does not depend on the other rows, on how many there are, or on keep.
+ * A row's output does not depend on the other rows, on how many there are, or (without dropout) on
+ * keep. CB_EARG before any weights were set; CB_ESHAPE where steps contradict themselves or given
+ * initial states have another B. A call that fails leaves no pass to go back over.
  */
 CB_API CB_MUST_USE cb_status cb_engine_forward(cb_engine *engine, const cb_steps *steps,
                                                const float *x, size_t ldx, const int32_t *index,
@@ -128,10 +134,11 @@ CB_API CB_MUST_USE cb_status cb_engine_forward(cb_engine *engine, const cb_steps
 CB_API cb_rows cb_engine_output_gradient(cb_engine *engine);
 
 /*
- * Back-propagation through time over the whole of the last forward pass.
+ * Back-propagation through time over the whole of the last forward pass; CB_EARG unless that was with
+ * keep.
  *
  * gradient  out  [weight count], overwritten; 0 for fixed tensors
- * dx        out  NULL, or [frames][lddx]: only with dense input
+ * dx        out  NULL, or [frames][lddx], lddx >= I: only with dense input
  */
 CB_API CB_MUST_USE cb_status cb_engine_backward(cb_engine *engine, float *gradient, float *dx,
                                                 size_t lddx, cb_err *err);
@@ -146,13 +153,13 @@ CB_API CB_MUST_USE cb_status cb_engine_backward(cb_engine *engine, float *gradie
 CB_API CB_MUST_USE cb_status cb_engine_set_dropout(cb_engine *engine, double rate, uint64_t seed,
                                                    uint64_t pass, cb_err *err);
 
-/* The states of layer `layer` after each sequence's last step: out [B][dim of state]. */
+/* The states of layer `layer` after each sequence's last step, by the last forward pass (CB_EARG if
+ * there was none, or if it failed): out [B][dim of state]. With T = 0 the initial states. */
 CB_API CB_MUST_USE cb_status cb_engine_final_state(const cb_engine *engine, size_t layer,
                                                    const char *state, float *out, cb_err *err);
 
-/* Initial states for the next forward calls: in [B][dim], copied; NULL: back to the cell's own.
- * The gradient with respect to them is left in the buffer given to
- * cb_engine_initial_gradient after a backward pass. */
+/* Initial states for all forward calls from now on, which must have this B: in [B][dim], copied;
+ * NULL: back to the cell's own. Rows that are given add nothing to the gradient of a learned one. */
 CB_API CB_MUST_USE cb_status cb_engine_set_initial(cb_engine *engine, size_t layer,
                                                    const char *state, const float *in, size_t B,
                                                    cb_err *err);
@@ -164,16 +171,21 @@ CB_API CB_MUST_USE cb_status cb_engine_set_initial_rows(cb_engine *engine, size_
                                                         const char *state, const float *in,
                                                         const unsigned char *given, size_t B,
                                                         cb_err *err);
-/* Gradient of the loss with respect to the final state, added in the next backward pass: in
- * [B][dim], copied; used once. */
+/* Gradient of the loss with respect to the final state, added in the backward pass that follows: in
+ * [B][dim], copied; NULL: none. Belongs to the last forward pass, which must have had keep (CB_EARG);
+ * dropped by the backward pass, and by the next forward pass. */
 CB_API CB_MUST_USE cb_status cb_engine_set_final_gradient(cb_engine *engine, size_t layer,
                                                           const char *state, const float *in,
                                                           cb_err *err);
-/* out [B][dim]: the gradient with respect to the initial state, after a backward pass. */
+/* out [B][dim]: the gradient with respect to the initial state, given or not. CB_EARG unless a
+ * backward pass was the last to run. */
 CB_API CB_MUST_USE cb_status cb_engine_initial_gradient(const cb_engine *engine, size_t layer,
                                                         const char *state, float *out, cb_err *err);
 
-/* Bytes that a forward pass over these steps will hold, workspaces and packed weights together. */
+/* Bytes that an engine will hold after its first pass over such a batch, packed weights, workspaces
+ * and programs together; the stack itself is not counted. At least what is allocated, at most twice.
+ * keep = 1 includes the backward pass. An engine never shrinks: over many shapes it holds what the
+ * largest of each took. */
 CB_API CB_MUST_USE cb_status cb_engine_memory(const cb_stack *stack, size_t B, size_t frames,
                                               int keep, size_t *bytes, cb_err *err);
 
@@ -194,7 +206,7 @@ typedef struct cb_reference cb_reference;
 CB_API CB_MUST_USE cb_status cb_reference_create(cb_reference **out, const cb_stack *stack,
                                                  cb_err *err);
 CB_API void cb_reference_destroy(cb_reference *reference);
-/* y out [frames][output dim]; x [frames][I]. set_initial / set_final_gradient as in the engine. */
+/* y out [frames][output dim]; x [frames][I], not read unless the input is dense. set_initial / set_final_gradient as in the engine. */
 CB_API CB_MUST_USE cb_status cb_reference_forward(cb_reference *reference, const cb_steps *steps,
                                                   const double *w, const double *x,
                                                   const int32_t *index, double *y, cb_err *err);
