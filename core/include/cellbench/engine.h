@@ -38,8 +38,8 @@ typedef struct cb_layer_spec {
 
 /* A tensor of a stack; its free_count learned numbers stand at w[offset]. */
 typedef struct cb_stack_param {
-    char name[96]; /* "1.W_z": layer, counted from 1, and the name in the cell; the reverse cell of a
-                      bidirectional layer has "1.reverse.W_z" */
+    char name[96]; /* "1.W_z": layer, counted from 1, and the name in the cell; the reverse cell of
+                      a bidirectional layer has "1.reverse.W_z" */
     size_t layer;  /* from 0; see cb_stack_layer_count */
     const cb_param *param;
     size_t offset;
@@ -59,8 +59,8 @@ CB_API cb_input_kind cb_stack_input_kind(const cb_stack *stack);
 CB_API size_t cb_stack_input_dim(const cb_stack *stack);
 CB_API size_t cb_stack_output_dim(const cb_stack *stack);
 
-/* The tensors, in order of offset; borrowed until destroy. Learned initial states are among them, as
- * vectors: that of h in layer 1 is "1.h0_init", of the family "h0". */
+/* The tensors, in order of offset; borrowed until destroy. Learned initial states are among them,
+ * as vectors: that of h in layer 1 is "1.h0_init", of the family "h0". */
 CB_API const cb_stack_param *cb_stack_params(const cb_stack *stack, size_t *count);
 /* Length of a weight vector w: all tensors, fixed ones included. */
 CB_API size_t cb_stack_weight_count(const cb_stack *stack);
@@ -76,8 +76,8 @@ typedef struct cb_init_override {
 
 /* Draws all weights, fixed ones too; streams are (seed, "init/<tensor>", 0), e.g. "init/1.W_z": a
  * tensor starts the same in every cell that has it. Without an override the cell's own law holds. A
- * law is drawn for the whole effective matrix, and a structure takes the numbers that stand where it
- * has its own. CB_EARG: an override that names nothing in the stack, or gives a vector a law for
+ * law is drawn for the whole effective matrix, and a structure takes the numbers that stand where
+ * it has its own. CB_EARG: an override that names nothing in the stack, or gives a vector a law for
  * matrices. w [weight count]. */
 CB_API CB_MUST_USE cb_status cb_stack_init(const cb_stack *stack, uint64_t seed,
                                            const cb_init_override *overrides, size_t n, double *w,
@@ -86,10 +86,10 @@ CB_API CB_MUST_USE cb_status cb_stack_init(const cb_stack *stack, uint64_t seed,
 /* ---- sequences ---- */
 
 typedef struct cb_steps {
-    size_t T;             /* longest length; 0 is allowed */
-    size_t B;             /* sequences; rows[0] == B if T > 0 */
-    const uint32_t *rows; /* [T], >= 1, never increasing */
-    size_t frames;        /* sum of rows */
+    size_t T;              /* longest length; 0 is allowed */
+    size_t B;              /* sequences; rows[0] == B if T > 0 */
+    const uint32_t *rows;  /* [T], >= 1, never increasing */
+    size_t frames;         /* sum of rows */
     const uint32_t *start; /* [B] t of each sequence's first step, where it goes on from an earlier
                               call (clock() reads t); NULL: 0. Not with bidirectional layers. */
 } cb_steps;
@@ -134,8 +134,8 @@ CB_API CB_MUST_USE cb_status cb_engine_forward(cb_engine *engine, const cb_steps
 CB_API cb_rows cb_engine_output_gradient(cb_engine *engine);
 
 /*
- * Back-propagation through time over the whole of the last forward pass; CB_EARG unless that was with
- * keep.
+ * Back-propagation through time over the whole of the last forward pass; CB_EARG unless that was
+ * with keep.
  *
  * gradient  out  [weight count], overwritten; 0 for fixed tensors
  * dx        out  NULL, or [frames][lddx], lddx >= I: only with dense input
@@ -159,7 +159,8 @@ CB_API CB_MUST_USE cb_status cb_engine_final_state(const cb_engine *engine, size
                                                    const char *state, float *out, cb_err *err);
 
 /* Initial states for all forward calls from now on, which must have this B: in [B][dim], copied;
- * NULL: back to the cell's own. Rows that are given add nothing to the gradient of a learned one. */
+ * NULL: back to the cell's own. Rows that are given add nothing to the gradient of a learned one.
+ */
 CB_API CB_MUST_USE cb_status cb_engine_set_initial(cb_engine *engine, size_t layer,
                                                    const char *state, const float *in, size_t B,
                                                    cb_err *err);
@@ -172,8 +173,8 @@ CB_API CB_MUST_USE cb_status cb_engine_set_initial_rows(cb_engine *engine, size_
                                                         const unsigned char *given, size_t B,
                                                         cb_err *err);
 /* Gradient of the loss with respect to the final state, added in the backward pass that follows: in
- * [B][dim], copied; NULL: none. Belongs to the last forward pass, which must have had keep (CB_EARG);
- * dropped by the backward pass, and by the next forward pass. */
+ * [B][dim], copied; NULL: none. Belongs to the last forward pass, which must have had keep
+ * (CB_EARG); dropped by the backward pass, and by the next forward pass. */
 CB_API CB_MUST_USE cb_status cb_engine_set_final_gradient(cb_engine *engine, size_t layer,
                                                           const char *state, const float *in,
                                                           cb_err *err);
@@ -183,9 +184,9 @@ CB_API CB_MUST_USE cb_status cb_engine_initial_gradient(const cb_engine *engine,
                                                         const char *state, float *out, cb_err *err);
 
 /* Bytes that an engine will hold after its first pass over such a batch, packed weights, workspaces
- * and programs together; the stack itself is not counted. At least what is allocated, at most twice.
- * keep = 1 includes the backward pass. An engine never shrinks: over many shapes it holds what the
- * largest of each took. */
+ * and programs together; the stack itself is not counted. At least what is allocated, at most
+ * twice. keep = 1 includes the backward pass. An engine never shrinks: over many shapes it holds
+ * what the largest of each took. */
 CB_API CB_MUST_USE cb_status cb_engine_memory(const cb_stack *stack, size_t B, size_t frames,
                                               int keep, size_t *bytes, cb_err *err);
 
@@ -206,7 +207,8 @@ typedef struct cb_reference cb_reference;
 CB_API CB_MUST_USE cb_status cb_reference_create(cb_reference **out, const cb_stack *stack,
                                                  cb_err *err);
 CB_API void cb_reference_destroy(cb_reference *reference);
-/* y out [frames][output dim]; x [frames][I], not read unless the input is dense. set_initial / set_final_gradient as in the engine. */
+/* y out [frames][output dim]; x [frames][I], not read unless the input is dense. set_initial /
+ * set_final_gradient as in the engine. */
 CB_API CB_MUST_USE cb_status cb_reference_forward(cb_reference *reference, const cb_steps *steps,
                                                   const double *w, const double *x,
                                                   const int32_t *index, double *y, cb_err *err);
@@ -228,13 +230,13 @@ CB_API CB_MUST_USE cb_status cb_reference_initial_gradient(const cb_reference *r
 /* ---- gradient check ---- */
 
 typedef struct cb_check_result {
-    double worst_gradient;   /* largest |analytic - numeric| / max(max |numeric| over the tensor,
-                                1e-3 of the largest tensor's), f64, 4-point differences */
-    char worst_tensor[96];   /* where */
-    double worst_f32;        /* largest deviation of f32 from f64, as a share of its bound */
+    double worst_gradient; /* largest |analytic - numeric| / max(max |numeric| over the tensor,
+                              1e-3 of the largest tensor's), f64, 4-point differences */
+    char worst_tensor[96]; /* where */
+    double worst_f32;      /* largest deviation of f32 from f64, as a share of its bound */
     char worst_f32_tensor[96];
-    size_t redrawn;          /* inputs drawn again because a value stood near a kink */
-    int mistrusted;          /* the output was nearly constant: the check proves nothing */
+    size_t redrawn; /* inputs drawn again because a value stood near a kink */
+    int mistrusted; /* the output was nearly constant: the check proves nothing */
     int passed;
 } cb_check_result;
 
