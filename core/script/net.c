@@ -637,6 +637,7 @@ int cbi_script_make_net(lua_State *L) {
     cb_layer_spec *layers = lua_newuserdatauv(L, (n + 1) * sizeof *layers, 0);
     for (size_t l = 0; l < n; l++) {
         cb_layer_spec *layer = &layers[l];
+        *layer = (cb_layer_spec){0};
         lua_rawgeti(L, 1, (lua_Integer)l + 1);
         layer->name = text_field(L, "name");
         layer->text = text_field(L, "text");
