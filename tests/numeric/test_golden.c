@@ -5,11 +5,8 @@
  * the hashes that the failing test prints. Sets of kernels are chosen once in a process: so each
  * trial runs in a child. The trial uses no function of the C library's that may differ by machine.
  */
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "base/hash.h"
+#include "each_set.h"
 #include "kernels/kernels.h"
 #include "trial_check.h"
 
@@ -34,7 +31,8 @@ typedef struct outcome {
     char kernels[96], hash[65];
 } outcome;
 
-static void run_here(outcome *out) {
+static void run_here(void *result) {
+    outcome *out = result;
     cb_err err = {0};
     cb_trial_result r;
     cb_task *task = open_task("adding", "{\"length\":13,\"train\":40,\"valid\":20,\"test\":20}");
@@ -56,32 +54,13 @@ static void run_here(outcome *out) {
     cb_task_close(task);
 }
 
-/* The trial in a child process, with the named set of kernels. */
-static void run_with(const char *set, outcome *out) {
-    int ends[2], status;
-    assert_int_equal(pipe(ends), 0);
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        setenv("CELLBENCH_ISA", set, 1);
-        run_here(out);
-        _exit(write(ends[1], out, sizeof *out) == (ssize_t)sizeof *out ? 0 : 1);
-    }
-    close(ends[1]);
-    const ssize_t got = read(ends[0], out, sizeof *out);
-    close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    assert_int_equal(got, sizeof *out);
-}
-
 static void test_bits(void **state) {
     (void)state;
     size_t wrong = 0, checked = 0;
     for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
         outcome o = {0};
         size_t i = 0;
-        run_with((*set)->name, &o);
+        run_with_set((*set)->name, run_here, &o, sizeof o);
         while (i < sizeof golden / sizeof *golden && strcmp(golden[i].kernels, o.kernels) != 0)
             i++;
         if (i == sizeof golden / sizeof *golden) {
