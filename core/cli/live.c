@@ -34,11 +34,16 @@ static int64_t finished(const cb_study_counts *counts) {
     return counts->done + counts->diverged + counts->failed;
 }
 
+/* Trials of the study, with those that are known to come. */
+static int64_t whole(const cb_progress *now) {
+    return now->counts.total + now->awaited;
+}
+
 static const char *left_text(char *buffer, const cb_progress *now) {
     char duration[32];
-    if (finished(&now->counts) >= now->counts.total && now->here_done == 0)
+    if (finished(&now->counts) >= whole(now) && now->here_done == 0)
         snprintf(buffer, 64, "nothing left to do");
-    else if (finished(&now->counts) >= now->counts.total)
+    else if (finished(&now->counts) >= whole(now))
         snprintf(buffer, 64, "took %s", cbi_cli_duration(duration, now->elapsed_seconds));
     else if (isfinite(now->left_seconds))
         snprintf(buffer, 64, "%s left", cbi_cli_duration(duration, now->left_seconds));
@@ -47,8 +52,8 @@ static const char *left_text(char *buffer, const cb_progress *now) {
     return buffer;
 }
 
-static int percent(const cb_study_counts *counts) {
-    return counts->total > 0 ? (int)(100 * finished(counts) / counts->total) : 100;
+static int percent(const cb_progress *now) {
+    return whole(now) > 0 ? (int)(100 * finished(&now->counts) / whole(now)) : 100;
 }
 
 /* ---- lines, elsewhere than on a terminal ---- */
@@ -59,7 +64,7 @@ static char *plain_line(const cbi_live *progress, const cb_progress *now) {
     const cb_study_counts *c = &now->counts;
     cbi_text_addf(&line, "%s: %lld of %lld trials (%d %%)",
                   progress->study != NULL ? progress->study : "", (long long)finished(c),
-                  (long long)c->total, percent(c));
+                  (long long)whole(now), percent(now));
     if (c->running > 0)
         cbi_text_addf(&line, ", %lld running", (long long)c->running);
     if (c->failed > 0)
@@ -144,23 +149,24 @@ static void add_bar(block *b, const cb_progress *now) {
     const size_t used = strlen(left_text(left, now)) + 12;
     size_t width = b->columns > used + 4 ? b->columns - used : 4;
     width = width > 40 ? 40 : width;
-    const cb_study_counts *c = &now->counts;
-    size_t full = c->total > 0 ? width * (size_t)finished(c) / (size_t)c->total : width;
+    size_t full =
+        whole(now) > 0 ? width * (size_t)finished(&now->counts) / (size_t)whole(now) : width;
     memset(bar, '.', width);
     memset(bar, '#', full < width ? full : width);
     bar[width] = '\0';
-    snprintf(line, sizeof line, "[%s] %3d %%  %s", bar, percent(c), left);
+    snprintf(line, sizeof line, "[%s] %3d %%  %s", bar, percent(now), left);
     add_line(b, line);
 }
 
-static void add_counts(block *b, const cb_study_counts *c) {
+static void add_counts(block *b, const cb_progress *now) {
+    const cb_study_counts *c = &now->counts;
     const struct {
         const char *name;
         int64_t count;
         int always;
     } rows[] = {{"done", c->done, 1},
                 {"running", c->running, 1},
-                {"pending", c->pending, 1},
+                {"pending", c->pending + now->awaited, 1},
                 {"failed", c->failed, 1},
                 {"diverged", c->diverged, 0}};
     char items[5][32];
@@ -234,10 +240,10 @@ static void show_block(cbi_live *progress, const cb_progress *now, const char *n
     b.columns = columns > 1 ? columns - 1 : 1;
     snprintf(line, sizeof line, "%.180s: %lld of %lld trials",
              progress->study != NULL ? progress->study : "", (long long)finished(&now->counts),
-             (long long)now->counts.total);
+             (long long)whole(now));
     add_line(&b, line);
     add_bar(&b, now);
-    add_counts(&b, &now->counts);
+    add_counts(&b, now);
     size_t room = lines > b.lines + 4 ? lines - b.lines - 4 : 0;
     if (room > CBI_LIVE_LINES - 8)
         room = CBI_LIVE_LINES - 8;
@@ -276,7 +282,7 @@ void cbi_live_show(cbi_live *progress, const cb_progress *now, int stopping) {
     if (note != NULL && (progress->quiet || !progress->live))
         fprintf(stderr, "%s\n", note);
     if (!progress->quiet && progress->live) {
-        int over = finished(&now->counts) >= now->counts.total;
+        int over = finished(&now->counts) >= whole(now);
         if (urgent || over || at - progress->last >= redraw_seconds) {
             show_block(progress, now, note);
             progress->last = at;

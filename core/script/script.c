@@ -207,6 +207,7 @@ cb_status cb_script_run(cb_script *script, const char *path, int argc, char **ar
 typedef struct trial_call {
     study *s;
     size_t index;
+    size_t fresh; /* 0: the trial itself; else its confirmation of that number, from 1 */
     cb_study_trial *out;
     cb_err *err;
     cb_status st;
@@ -294,7 +295,11 @@ static int make_trial(lua_State *L) {
     lua_getfield(L, LUA_REGISTRYINDEX, CBI_SCRIPT_TRIAL);
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->s->value);
     lua_pushinteger(L, (lua_Integer)c->index + 1);
-    lua_call(L, 2, 1);
+    if (c->fresh > 0)
+        lua_pushinteger(L, (lua_Integer)c->fresh);
+    else
+        lua_pushnil(L);
+    lua_call(L, 3, 1);
     int table = lua_gettop(L);
     lua_pushvalue(L, table);
     lua_rawseti(L, LUA_REGISTRYINDEX, c->s->anchor);
@@ -323,9 +328,8 @@ static int make_trial(lua_State *L) {
     return 0;
 }
 
-static cb_status study_get(void *context, size_t i, cb_study_trial *out, cb_err *err) {
-    study *s = context;
-    trial_call c = {.s = s, .index = i, .out = out, .err = err, .st = CB_OK};
+static cb_status get_trial(study *s, size_t i, size_t fresh, cb_study_trial *out, cb_err *err) {
+    trial_call c = {.s = s, .index = i, .fresh = fresh, .out = out, .err = err, .st = CB_OK};
     *out = (cb_study_trial){0};
     if (i >= s->head.count)
         return cb_fail(err, CB_EARG, "study '%s': expected a trial below %zu, got %zu", s->name,
@@ -338,6 +342,20 @@ static cb_status study_get(void *context, size_t i, cb_study_trial *out, cb_err 
     if (c.st != CB_OK)
         *out = (cb_study_trial){0};
     return c.st;
+}
+
+static cb_status study_get(void *context, size_t i, cb_study_trial *out, cb_err *err) {
+    return get_trial(context, i, 0, out, err);
+}
+
+static cb_status study_confirm(void *context, size_t i, size_t k, cb_study_trial *out,
+                               cb_err *err) {
+    study *s = context;
+    *out = (cb_study_trial){0};
+    if (k >= s->head.confirm_seeds)
+        return cb_fail(err, CB_EARG, "study '%s': expected a fresh seed below %zu, got %zu",
+                       s->name, s->head.confirm_seeds, k);
+    return get_trial(s, i, k + 1, out, err);
 }
 
 /* ---- loading a study ---- */
@@ -406,6 +424,12 @@ static int load_study(lua_State *L) {
     lua_settop(L, 2);
     c->cells = length_of_field(L, "cells");
     c->seeds = length_of_field(L, "seeds");
+    lua_getfield(L, 2, "confirm");
+    lua_getfield(L, -1, "top");
+    c->s->head.confirm_top = (size_t)luaL_checkinteger(L, -1);
+    lua_pop(L, 1);
+    c->s->head.confirm_seeds = length_of_field(L, "seeds");
+    lua_settop(L, 2);
     lua_pushvalue(L, 2);
     c->s->value = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
@@ -415,16 +439,45 @@ static int load_study(lua_State *L) {
     return 1;
 }
 
+typedef struct cell_check {
+    char key[65];
+    char *name;
+} cell_check;
+
+/* In the store a trial of a study belongs to one cell: two that are the same would share theirs. */
+static cb_status check_distinct(const study_call *c, const cell_check *seen, size_t n,
+                                cb_err *err) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(seen[i].key, seen[n].key) == 0)
+            return cb_fail(err, CB_EARG,
+                           "%scb.study: the cells '%s' and '%s' have the same equations and the "
+                           "same settings: one result cannot stand for two cells; leave one of "
+                           "them out, or let their settings differ",
+                           c->s->where, seen[i].name, seen[n].name);
+    return CB_OK;
+}
+
 /* The first trial of each cell is made and thrown away: what is wrong with a cell shows now. */
 static cb_status check_cells(const study_call *c, cb_err *err) {
-    for (size_t i = 0; i < c->cells; i++) {
+    cb_status st = CB_OK;
+    cell_check *seen = cbi_calloc(c->cells + 1, sizeof *seen);
+    if (seen == NULL)
+        return cb_fail(err, CB_ENOMEM, "study: out of memory");
+    for (size_t i = 0; i < c->cells && st == CB_OK; i++) {
         cb_study_trial trial;
-        cb_status st = study_get(c->s, i * c->seeds, &trial, err);
+        if ((st = study_get(c->s, i * c->seeds, &trial, err)) != CB_OK)
+            break;
+        memcpy(seen[i].key, cb_trial_key(trial.trial), sizeof seen[i].key - 1);
         cb_trial_destroy(trial.trial);
-        if (st != CB_OK)
-            return st;
+        if ((seen[i].name = cbi_strdup(trial.cell)) == NULL)
+            st = cb_fail(err, CB_ENOMEM, "study: out of memory");
+        else
+            st = check_distinct(c, seen, i, err);
     }
-    return CB_OK;
+    for (size_t i = 0; i < c->cells; i++)
+        cbi_free(seen[i].name);
+    cbi_free(seen);
+    return st;
 }
 
 cb_status cb_script_study(cb_script *script, const char *path, const cb_study **out, cb_err *err) {
@@ -448,6 +501,7 @@ cb_status cb_script_study(cb_script *script, const char *path, const cb_study **
     cbi_script_commit(s->commit, path);
     s->head.context = s;
     s->head.get = study_get;
+    s->head.confirm = study_confirm;
     s->head.task = s->task;
     s->head.info = (cb_study_info){
         .name = s->name, .script_path = s->path, .script = s->text, .git_commit = s->commit};

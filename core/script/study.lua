@@ -8,8 +8,9 @@ local train, target = settings.train, settings.target
 
 local STUDY_KEYS = {
   name = true, task = true, cells = true, search = true, space = true, train = true, seeds = true,
-  hidden = true, params = true, depth = true, keep = true, init = true,
+  hidden = true, params = true, depth = true, keep = true, init = true, confirm = true,
 }
+local CONFIRM_KEYS = { top = true, seeds = true }
 local ENTRY_KEYS = {
   name = true, set = true, space = true, train = true, hidden = true, params = true, depth = true,
   init = true,
@@ -109,6 +110,30 @@ local function read_seeds(seeds)
   return list
 end
 
+-- Confirmation: how many of a cell's best settings, and the fresh seeds, which go on behind the
+-- largest of the study's.
+local function read_confirm(confirm, seeds)
+  if confirm == nil then
+    return { top = 0, seeds = {} }
+  end
+  local where = "cb.study: confirm"
+  values.check_keys(values.options(confirm, where), CONFIRM_KEYS, where)
+  local top, count = confirm.top, confirm.seeds
+  top = values.integer(top == nil and 1 or top, 1, 1000000, where .. ".top")
+  count = values.integer(count == nil and 5 or count, 1, 1000000, where .. ".seeds")
+  local largest, fresh = 0, {}
+  for _, seed in ipairs(seeds) do
+    largest = math.max(largest, seed)
+  end
+  if largest > math.maxinteger - count then
+    fault("%s: there is no seed behind the study's largest, %d", where, largest)
+  end
+  for k = 1, count do
+    fresh[k] = largest + k
+  end
+  return { top = top, seeds = fresh }
+end
+
 ---------------------------------------------------------------------------------------------------
 -- Trials.
 
@@ -166,8 +191,10 @@ local function layers(study, cell, set, depth)
   return list
 end
 
-local function make_trial(study, index)
+-- Trial 1..count; with `fresh`, its k-th confirmation instead.
+local function make_trial(study, index, fresh)
   local cell, config, seed = locate(study, index)
+  seed = fresh and study.confirm.seeds[fresh] or seed
   local found, get = plans.resolve(cell, study.search, config)
   local given, set = values.object {}, values.object {}
   for name, value in next, cell.set do
@@ -267,6 +294,9 @@ function Study:__index(key)
     return names
   elseif key == "seeds" then
     return table.move(study.seeds, 1, #study.seeds, 1, {})
+  elseif key == "confirm" then
+    local fresh = study.confirm.seeds
+    return { top = study.confirm.top, seeds = table.move(fresh, 1, #fresh, 1, {}) }
   end
   return methods[key]
 end
@@ -335,15 +365,16 @@ local function create(where, options)
     study.count = study.count + cell.plan.count * #study.seeds
   end
   study.varied = varied_names(study)
+  study.confirm = read_confirm(options.confirm, study.seeds)
   local value = setmetatable({}, Study)
   inside[value] = study
   return value
 end
 
--- For the program: a trial with the settings as columns; a fault carries the study's place.
-local function trial(self, index)
+-- For the program: a trial, or its confirmation, with the settings as columns; a fault carries the study's place.
+local function trial(self, index, fresh)
   local study = inside[self]
-  local ok, result = pcall(make_trial, study, index)
+  local ok, result = pcall(make_trial, study, index, fresh)
   if not ok then
     if type(result) == "table" and result.fault then
       result = study.where .. result.fault

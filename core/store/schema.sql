@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
 --
--- The schema of a cellbench database, version 1. Every table and every column has a comment here
+-- The schema of a cellbench database, version 2. Every table and every column has a comment here
 -- (a test reads this file and insists), and SQLite keeps those within a statement: `.schema` in the
 -- sqlite3 shell shows them.
 --
 -- Names are singular; units are in names; times are UTC texts like 2026-01-31T12:00:00.000Z; a
 -- number that is not finite is stored as NULL. The views at the end use stock SQL only, so that any
--- tool can read them.
+-- tool can read them; they hold no data, and a migration makes them anew from this text.
 
 -- A study: a name and a list of trials, as its script gave it last.
 CREATE TABLE study (
@@ -79,6 +79,8 @@ CREATE TABLE study_trial (
     cell_id INTEGER NOT NULL REFERENCES cell (cell_id), -- cell, under its name in this study
     edition INTEGER NOT NULL, -- last registration of the study that had this trial
     retired INTEGER NOT NULL CHECK (retired IN (0, 1)), -- 1: no longer in the list; results stay
+    role TEXT NOT NULL DEFAULT 'first'
+        CHECK (role IN ('first', 'confirm')), -- confirm: a fresh seed for one of the best settings
     PRIMARY KEY (study_id, trial_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX study_trial_position ON study_trial (study_id, position);
@@ -204,17 +206,56 @@ CREATE TABLE timing (
 CREATE INDEX timing_run ON timing (run_id);
 CREATE INDEX timing_cell ON timing (cell_id);
 
--- Best first: one row for each study, task and cell. valid and test are those of the trial with the
--- best validation value; test_mean and test_sd are over the `seeds` finished trials that share its
--- setting, as is s_epoch (seconds per epoch). mixed: 'yes' if results of several numerics or
--- instruction sets stand side by side. Lower is better.
+-- The settings of each cell of a study, best first, by the mean validation value over the study's own
+-- seeds; confirmation seeds choose nothing. A setting that did not come to an end with some seed
+-- stands behind those that did with more; of equal ones the smaller config is first. done: its
+-- finished trials, of `seeds`; open: trials of the whole cell, at all settings, still to be finished.
+-- (The window adds the values in the order of the seeds: the bits of a mean depend on no other.)
+CREATE VIEW ranking AS
+WITH listed AS (
+    SELECT st.study_id, t.task_id, c.name AS cell, st.config, t.seed, t.state, a.valid,
+           st.position
+    FROM study_trial AS st
+    JOIN trial AS t ON t.trial_id = st.trial_id
+    JOIN cell AS c ON c.cell_id = st.cell_id
+    LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id AND t.state = 'done'
+    WHERE st.retired = 0 AND st.role = 'first'
+), setting_mean AS (
+    SELECT study_id, task_id, cell, config, count(*) OVER same AS seeds,
+           sum(state = 'done') OVER same AS done,
+           sum(state IN ('pending', 'running'))
+               OVER (PARTITION BY study_id, task_id, cell) AS open,
+           sum(valid) OVER same / nullif(count(valid) OVER same, 0) AS valid,
+           row_number() OVER (PARTITION BY study_id, task_id, cell, config
+                              ORDER BY seed, position) AS number
+    FROM listed
+    WINDOW same AS (PARTITION BY study_id, task_id, cell, config ORDER BY seed, position
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+)
+SELECT study_id, task_id, cell, config,
+       row_number() OVER (PARTITION BY study_id, task_id, cell
+                          ORDER BY valid IS NULL, seeds - done, valid, config) AS place,
+       seeds, done, open, valid
+FROM setting_mean
+WHERE number = 1;
+
+-- Best first: one row for each study, task and cell, at the setting that stands first in ranking.
+-- valid is the mean over the study's own seeds; test that of the trial with the best validation
+-- value among them. test_mean and test_sd are over the `seeds` finished trials of that setting that
+-- `over` names: confirm, those with fresh seeds, if there are any; else study, the ones that chose
+-- the setting. s_epoch: seconds per epoch of the same. mixed: 'yes' if results of several numerics
+-- or instruction sets stand side by side. Lower is better.
 CREATE VIEW leaderboard AS
 WITH listed AS (
-    SELECT st.study_id, t.task_id, c.name AS cell, st.config, t.state, t.hidden, t.param_count,
-           t.metric, a.valid, a.test, a.wall_seconds, a.epochs, a.numerics, a.instruction_set,
-           row_number() OVER (PARTITION BY st.study_id, t.task_id, c.name
-                              ORDER BY t.state <> 'done', a.valid IS NULL, a.valid, st.position)
-               AS place
+    SELECT st.study_id, t.task_id, c.name AS cell, st.config, st.role, t.state, t.hidden,
+           t.param_count, t.metric, a.valid, a.test, a.wall_seconds, a.epochs, a.numerics,
+           a.instruction_set,
+           row_number() OVER (PARTITION BY st.study_id, t.task_id, c.name, st.config
+                              ORDER BY st.role <> 'first', t.state <> 'done', a.valid IS NULL,
+                                       a.valid, st.position)
+               AS place,
+           max(st.role = 'confirm' AND t.state = 'done')
+               OVER (PARTITION BY st.study_id, t.task_id, c.name, st.config) AS confirmed
     FROM study_trial AS st
     JOIN trial AS t ON t.trial_id = st.trial_id
     JOIN cell AS c ON c.cell_id = st.cell_id
@@ -228,23 +269,27 @@ WITH listed AS (
     FROM listed
     GROUP BY study_id, task_id, cell
 ), best AS (
-    SELECT b.study_id, b.task_id, b.cell, b.valid, b.test, b.hidden, b.param_count,
-           count(l.test) AS seeds, avg(l.test) AS test_mean,
+    SELECT b.study_id, b.task_id, b.cell, r.valid, b.test, b.hidden, b.param_count,
+           iif(b.confirmed, 'confirm', 'study') AS over, count(l.test) AS seeds,
+           avg(l.test) AS test_mean,
            sqrt(max(0.0, (sum((l.test - b.test) * (l.test - b.test))
                           - count(l.test) * avg(l.test - b.test) * avg(l.test - b.test))
                          / (count(l.test) - 1))) AS test_sd, -- NULL for a single seed
            avg(l.wall_seconds / nullif(l.epochs, 0)) AS s_epoch
-    FROM listed AS b
+    FROM ranking AS r
+    JOIN listed AS b ON b.study_id = r.study_id AND b.task_id = r.task_id AND b.cell = r.cell
+                    AND b.config = r.config
     JOIN listed AS l ON l.study_id = b.study_id AND l.task_id = b.task_id AND l.cell = b.cell
                     AND l.config = b.config AND l.state = 'done'
-    WHERE b.place = 1 AND b.state = 'done'
+                    AND l.role = iif(b.confirmed, 'confirm', 'first')
+    WHERE r.place = 1 AND b.place = 1 AND b.state = 'done'
     GROUP BY b.study_id, b.task_id, b.cell
 )
 SELECT s.name AS study, k.name AS task, total.cell AS cell, total.done AS done,
        total.diverged AS diverged, total.metric AS metric,
        iif(valid IS NULL, NULL, CAST(printf('%.5g', valid) AS REAL)) AS valid,
        iif(test IS NULL, NULL, CAST(printf('%.5g', test) AS REAL)) AS test,
-       best.seeds AS seeds,
+       best.seeds AS seeds, best.over AS over,
        iif(test_mean IS NULL, NULL, CAST(printf('%.5g', test_mean) AS REAL)) AS test_mean,
        iif(test_sd IS NULL, NULL, CAST(printf('%.2g', test_sd) AS REAL)) AS test_sd,
        best.hidden AS hidden, best.param_count AS params,

@@ -16,7 +16,7 @@
 
 enum {
     CBI_STORE_APPLICATION_ID = 0x43424e43, /* "CBNC" */
-    CBI_STORE_VERSION = 1,
+    CBI_STORE_VERSION = 2,
     CBI_STORE_WAIT_MS = 30000, /* how long a lock of another process is waited for */
     CBI_STORE_COMMIT_MS = 50,  /* age of the oldest queued result that makes a commit due */
     CBI_STORE_WAL_PAGES = 4096 /* 16 MiB of write-ahead log before a checkpoint is tried */
@@ -34,6 +34,7 @@ typedef enum cbi_statement_id {
     CBI_SQL_TRIAL_SPEC,
     CBI_SQL_TRIAL_TASK_OPEN,
     CBI_SQL_LINK_PUT,
+    CBI_SQL_CONFIRM_EDITION,
     CBI_SQL_SETTING_PUT,
     CBI_SQL_SETTING_COUNT,
     CBI_SQL_SETTING_CLEAR,

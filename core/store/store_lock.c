@@ -104,3 +104,20 @@ void cbi_lock_close(cbi_lock *lock) {
     cbi_free(lock->path);
     lock->path = NULL;
 }
+
+cb_status cbi_lock_look(const char *database, int64_t byte, int *held, cb_err *err) {
+    cbi_lock lock = {.fd = -1};
+    cbi_text path = {0};
+    *held = 0;
+    cbi_text_addf(&path, "%s.lock", database);
+    cb_status st = cbi_text_take(&path, &lock.path, err);
+    if (st == CB_OK && (lock.fd = open(lock.path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) >= 0) {
+        *held = cbi_lock_is_held(&lock, byte);
+        close(lock.fd);
+    } else if (st == CB_OK && errno != ENOENT) {
+        st = cb_fail(err, CB_EIO, "%s: cannot be opened: %s", lock.path, strerror(errno));
+    }
+    cbi_free(lock.path);
+    cbi_text_fini(&path);
+    return st;
+}

@@ -26,7 +26,11 @@ enum { HEADER_BYTES = 100, VERSION_AT = 60, APPLICATION_AT = 68 };
 
 /* Entry v brings a database of version v to v + 1; entry 0 is not used, for a new database gets
  * schema.sql. Entries are only appended, and schema.sql is changed with them. */
-static const char *const migrations[CBI_STORE_VERSION] = {NULL};
+static const char *const migrations[CBI_STORE_VERSION] = {
+    NULL,
+    "ALTER TABLE study_trial ADD COLUMN role TEXT NOT NULL DEFAULT 'first'"
+    " CHECK (role IN ('first', 'confirm'))",
+};
 
 /* ---- what is this file? ---- */
 
@@ -230,6 +234,21 @@ cb_status cbi_store_migrate(cb_store *store, const char *const *steps, int64_t f
     return st == CB_OK ? cbi_store_exec(store, header, err) : st;
 }
 
+/* Views hold no data: those of the schema, which are its end, are made anew from its text. A
+ * study's own view is brought up to date when the study is registered again. */
+static cb_status remake_views(cb_store *store, cb_err *err) {
+    char drop[64];
+    cb_status st = CB_OK;
+    const char *views = strstr(cbi_store_schema_text, "\nCREATE VIEW ");
+    for (const char *at = views; st == CB_OK && at != NULL;
+         at = strstr(at + 1, "\nCREATE VIEW ")) {
+        const char *name = at + strlen("\nCREATE VIEW ");
+        snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %.*s", (int)strcspn(name, " "), name);
+        st = cbi_store_exec(store, drop, err);
+    }
+    return st == CB_OK && views != NULL ? cbi_store_exec(store, views, err) : st;
+}
+
 /* Creates or migrates what needs it, under the exclusive lock of the schema, in one transaction. */
 static cb_status ready_schema(cb_store *store, cb_err *err) {
     int64_t version;
@@ -244,6 +263,8 @@ static cb_status ready_schema(cb_store *store, cb_err *err) {
     if (st == CB_OK && version < CBI_STORE_VERSION && (st = cbi_store_begin(store, err)) == CB_OK) {
         st = version == 0 ? create_schema(store, err)
                           : cbi_store_migrate(store, migrations, version, CBI_STORE_VERSION, err);
+        if (st == CB_OK && version > 0)
+            st = remake_views(store, err);
         st = cbi_store_end(store, st, err);
     }
     return st;

@@ -134,3 +134,8 @@ void cbi_store_run_end(cb_store *store) {
         cbi_lock_drop(&store->lock, CBI_LOCK_RUN + store->run_id);
     store->run_id = 0;
 }
+
+cb_status cb_store_run_alive(const cb_store *store, int64_t run_id, int *alive, cb_err *err) {
+    return cbi_lock_look(sqlite3_db_filename(store->db, "main"), CBI_LOCK_RUN + run_id, alive,
+                         err);
+}

@@ -36,10 +36,13 @@ static const char *const statements[CBI_SQL_COUNT] = {
     /* A trial named twice in one edition keeps its first place; of two registrations at once, the
      * later edition decides. */
     [CBI_SQL_LINK_PUT] =
-        "INSERT INTO study_trial (study_id, trial_id, position, config, cell_id, edition, retired)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT (study_id, trial_id) DO UPDATE"
+        "INSERT INTO study_trial (study_id, trial_id, position, config, cell_id, edition, retired,"
+        " role) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7) ON CONFLICT (study_id, trial_id) DO UPDATE"
         " SET position = excluded.position, config = excluded.config, cell_id = excluded.cell_id,"
-        " edition = excluded.edition, retired = 0 WHERE excluded.edition > study_trial.edition",
+        " edition = excluded.edition, retired = 0, role = excluded.role"
+        " WHERE excluded.edition > study_trial.edition OR (study_trial.retired = 1 AND"
+        " excluded.edition = study_trial.edition)",
+    [CBI_SQL_CONFIRM_EDITION] = "SELECT edition FROM study WHERE study_id = ?1 AND script = ?2",
     [CBI_SQL_SETTING_PUT] =
         "INSERT INTO setting (study_id, trial_id, name, type, integer, real, text)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (study_id, trial_id, name) DO UPDATE"
@@ -58,11 +61,12 @@ static const char *const statements[CBI_SQL_COUNT] = {
         " t.result_attempt_id WHERE st.study_id = ?1 AND st.retired = 0",
     [CBI_SQL_REQUEUE_FAILED] =
         "UPDATE trial SET state = 'pending', result_attempt_id = NULL WHERE state = 'failed' AND"
-        " trial_id IN (SELECT trial_id FROM study_trial WHERE study_id = ?1 AND retired = 0)",
+        " trial_id IN (SELECT trial_id FROM study_trial WHERE study_id = ?1 AND retired = 0)"
+        " AND trial_id = coalesce(?4, trial_id)",
     [CBI_SQL_REQUEUE_OTHER] =
         "UPDATE trial SET state = 'pending', result_attempt_id = NULL WHERE state IN ('done',"
         " 'diverged') AND trial_id IN (SELECT trial_id FROM study_trial WHERE study_id = ?1 AND"
-        " retired = 0) AND (SELECT a.numerics <> ?2 OR a.instruction_set <> ?3 FROM attempt AS a"
+        " retired = 0) AND trial_id = coalesce(?4, trial_id) AND (SELECT a.numerics <> ?2 OR a.instruction_set <> ?3 FROM attempt AS a"
         " WHERE a.attempt_id = trial.result_attempt_id)",
     /* A setting "hidden" that says what the fixed column says needs no second column. */
     [CBI_SQL_VIEW_SETTINGS] =

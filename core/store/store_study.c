@@ -180,14 +180,20 @@ static void bind_setting(sqlite3_stmt *s, const cb_value *value) {
         cbi_store_bind_value(s, 4 + (int)type, value);
 }
 
-static cb_status put_settings(cb_store *store, int64_t trial_id, const cb_trial_info *trial,
-                              cb_err *err) {
+/* What trials are added to, and as what. */
+typedef struct listing {
+    int64_t study_id, edition;
+    const char *role;
+} listing;
+
+static cb_status put_settings(cb_store *store, int64_t study_id, int64_t trial_id,
+                              const cb_trial_info *trial, cb_err *err) {
     cb_status st = CB_OK;
     for (size_t i = 0; st == CB_OK && i < trial->setting_count; i++) {
         sqlite3_stmt *s;
         if ((st = cbi_store_statement(store, CBI_SQL_SETTING_PUT, &s, err)) != CB_OK)
             return st;
-        sqlite3_bind_int64(s, 1, store->adding_study_id);
+        sqlite3_bind_int64(s, 1, study_id);
         sqlite3_bind_int64(s, 2, trial_id);
         cbi_store_bind_text(s, 3, trial->settings[i].name);
         bind_setting(s, &trial->settings[i].value);
@@ -198,16 +204,16 @@ static cb_status put_settings(cb_store *store, int64_t trial_id, const cb_trial_
 
 /* Settings of an earlier edition that are no longer given must go: seldom, so that counting finds
  * it out and all are then put again. */
-static cb_status replace_settings(cb_store *store, int64_t trial_id, const cb_trial_info *trial,
-                                  cb_err *err) {
+static cb_status replace_settings(cb_store *store, int64_t study_id, int64_t trial_id,
+                                  const cb_trial_info *trial, cb_err *err) {
     sqlite3_stmt *count, *clear;
     int has_row = 0;
-    cb_status st = put_settings(store, trial_id, trial, err);
+    cb_status st = put_settings(store, study_id, trial_id, trial, err);
     if (st != CB_OK ||
         (st = cbi_store_statement(store, CBI_SQL_SETTING_COUNT, &count, err)) != CB_OK ||
         (st = cbi_store_statement(store, CBI_SQL_SETTING_CLEAR, &clear, err)) != CB_OK)
         return st;
-    sqlite3_bind_int64(count, 1, store->adding_study_id);
+    sqlite3_bind_int64(count, 1, study_id);
     sqlite3_bind_int64(count, 2, trial_id);
     if ((st = cbi_store_step(store, count, &has_row, err)) != CB_OK)
         return st;
@@ -215,31 +221,36 @@ static cb_status replace_settings(cb_store *store, int64_t trial_id, const cb_tr
     sqlite3_reset(count);
     if (is_same)
         return CB_OK;
-    sqlite3_bind_int64(clear, 1, store->adding_study_id);
+    sqlite3_bind_int64(clear, 1, study_id);
     sqlite3_bind_int64(clear, 2, trial_id);
     st = cbi_store_step(store, clear, NULL, err);
-    return st == CB_OK ? put_settings(store, trial_id, trial, err) : st;
+    return st == CB_OK ? put_settings(store, study_id, trial_id, trial, err) : st;
 }
 
-static cb_status add_trial(cb_store *store, const cb_trial_info *trial, int64_t position,
-                           cb_err *err) {
+/* *linked: the trial, if its link is new or was renewed; else 0. */
+static cb_status add_trial(cb_store *store, const listing *to, const cb_trial_info *trial,
+                           int64_t position, int64_t *linked, cb_err *err) {
     sqlite3_stmt *s;
     int64_t cell_id = 0, trial_id = 0;
+    *linked = 0;
     cb_status st = check_trial(trial, err);
     if (st != CB_OK || (st = get_cell(store, trial, &cell_id, err)) != CB_OK ||
         (st = get_trial(store, trial, cell_id, &trial_id, err)) != CB_OK ||
         (st = cbi_store_statement(store, CBI_SQL_LINK_PUT, &s, err)) != CB_OK)
         return st;
-    sqlite3_bind_int64(s, 1, store->adding_study_id);
+    sqlite3_bind_int64(s, 1, to->study_id);
     sqlite3_bind_int64(s, 2, trial_id);
     sqlite3_bind_int64(s, 3, position);
     sqlite3_bind_int64(s, 4, trial->config);
     sqlite3_bind_int64(s, 5, cell_id);
-    sqlite3_bind_int64(s, 6, store->adding_edition);
+    sqlite3_bind_int64(s, 6, to->edition);
+    cbi_store_bind_text(s, 7, to->role);
     if ((st = cbi_store_step(store, s, NULL, err)) != CB_OK)
         return st;
-    int is_new = sqlite3_changes(store->db) > 0;
-    return is_new ? replace_settings(store, trial_id, trial, err) : CB_OK;
+    if (sqlite3_changes(store->db) == 0)
+        return CB_OK;
+    *linked = trial_id;
+    return replace_settings(store, to->study_id, trial_id, trial, err);
 }
 
 cb_status cb_store_study_add(cb_store *store, int64_t study_id, const cb_trial_info *trials,
@@ -247,8 +258,10 @@ cb_status cb_store_study_add(cb_store *store, int64_t study_id, const cb_trial_i
     cb_status st = need_begun(store, study_id, err);
     if (st != CB_OK || (st = cbi_store_begin(store, err)) != CB_OK)
         return st;
+    const listing to = {study_id, store->adding_edition, "first"};
+    int64_t linked;
     for (size_t i = 0; st == CB_OK && i < n; i++)
-        st = add_trial(store, &trials[i], store->adding_position + (int64_t)i, err);
+        st = add_trial(store, &to, &trials[i], store->adding_position + (int64_t)i, &linked, err);
     if ((st = cbi_store_end(store, st, err)) == CB_OK)
         store->adding_position += (int64_t)n;
     return st;
@@ -299,9 +312,30 @@ cb_status cb_store_study_count(cb_store *store, int64_t study_id, cb_study_count
     return CB_OK;
 }
 
+/* Within a transaction; trial_id 0: all of the study's. */
+static cb_status requeue(cb_store *store, int64_t study_id, int64_t trial_id, int all,
+                         int64_t *count, cb_err *err) {
+    static const cbi_statement_id kinds[] = {CBI_SQL_REQUEUE_FAILED, CBI_SQL_REQUEUE_OTHER};
+    cb_status st = CB_OK;
+    for (int i = 0; st == CB_OK && i < (all ? 2 : 1); i++) {
+        sqlite3_stmt *s;
+        if ((st = cbi_store_statement(store, kinds[i], &s, err)) != CB_OK)
+            break;
+        sqlite3_bind_int64(s, 1, study_id);
+        if (kinds[i] == CBI_SQL_REQUEUE_OTHER) {
+            sqlite3_bind_int64(s, 2, store->run_numerics);
+            cbi_store_bind_text(s, 3, store->run_instruction_set);
+        }
+        if (trial_id != 0)
+            sqlite3_bind_int64(s, 4, trial_id);
+        if ((st = cbi_store_step(store, s, NULL, err)) == CB_OK)
+            *count += sqlite3_changes(store->db);
+    }
+    return st;
+}
+
 cb_status cb_store_study_requeue(cb_store *store, int64_t study_id, int all, int64_t *count,
                                  cb_err *err) {
-    static const cbi_statement_id kinds[] = {CBI_SQL_REQUEUE_FAILED, CBI_SQL_REQUEUE_OTHER};
     int64_t changed = 0;
     *count = 0;
     if (all && store->run_id == 0)
@@ -312,21 +346,57 @@ cb_status cb_store_study_requeue(cb_store *store, int64_t study_id, int all, int
     cb_status st = cbi_store_begin(store, err);
     if (st != CB_OK)
         return st;
-    for (int i = 0; st == CB_OK && i < (all ? 2 : 1); i++) {
-        sqlite3_stmt *s;
-        if ((st = cbi_store_statement(store, kinds[i], &s, err)) != CB_OK)
-            break;
-        sqlite3_bind_int64(s, 1, study_id);
-        if (kinds[i] == CBI_SQL_REQUEUE_OTHER) {
-            sqlite3_bind_int64(s, 2, store->run_numerics);
-            cbi_store_bind_text(s, 3, store->run_instruction_set);
-        }
-        if ((st = cbi_store_step(store, s, NULL, err)) == CB_OK)
-            changed += sqlite3_changes(store->db);
-    }
+    st = requeue(store, study_id, 0, all, &changed, err);
     if ((st = cbi_store_end(store, st, err)) != CB_OK)
         return st;
     store->claim_position = 0;
     *count = changed;
+    return CB_OK;
+}
+
+/* ---- confirmation trials ---- */
+
+/* The study's edition; 0 if it has been registered with another script meanwhile. */
+static cb_status current_edition(cb_store *store, int64_t study_id, const char *script,
+                                 int64_t *edition, cb_err *err) {
+    sqlite3_stmt *s;
+    int has_row = 0;
+    *edition = 0;
+    cb_status st = cbi_store_statement(store, CBI_SQL_CONFIRM_EDITION, &s, err);
+    if (st != CB_OK)
+        return st;
+    sqlite3_bind_int64(s, 1, study_id);
+    cbi_store_bind_text(s, 2, script);
+    if ((st = cbi_store_step(store, s, &has_row, err)) == CB_OK && has_row)
+        *edition = sqlite3_column_int64(s, 0);
+    sqlite3_reset(s);
+    return st;
+}
+
+cb_status cb_store_study_confirm(cb_store *store, int64_t study_id, const char *script,
+                                 cb_again again, int64_t position, const cb_trial_info *trials,
+                                 size_t n, int64_t *added, cb_err *err) {
+    listing to = {study_id, 0, "confirm"};
+    int64_t linked = 0, count = 0, requeued = 0;
+    *added = 0;
+    if (again == CB_AGAIN_OTHER && store->run_id == 0)
+        return cb_fail(err, CB_EARG, "%s: expected a run to compare with, but none has begun",
+                       store->path);
+    cb_status st = cbi_store_begin(store, err);
+    if (st != CB_OK)
+        return st;
+    st = current_edition(store, study_id, script, &to.edition, err);
+    for (size_t i = 0; st == CB_OK && to.edition != 0 && i < n; i++) {
+        st = add_trial(store, &to, &trials[i], position + (int64_t)i, &linked, err);
+        if (st != CB_OK || linked == 0)
+            continue;
+        count++;
+        if (again != CB_AGAIN_NONE)
+            st = requeue(store, study_id, linked, again == CB_AGAIN_OTHER, &requeued, err);
+    }
+    if ((st = cbi_store_end(store, st, err)) != CB_OK)
+        return st;
+    store->claim_position = 0;
+    *added = count;
     return CB_OK;
 }

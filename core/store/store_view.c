@@ -24,6 +24,7 @@ static const struct {
         {"seed", "t.seed"},      {"state", "t.state"},
 },
   behind[] = {
+      {"role", "st.role"},
       {"valid", "a.valid"},
       {"test", "a.test"},
       {"train", "a.train"},

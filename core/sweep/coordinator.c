@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "sweep/confirm.h"
 #include "sweep/progress.h"
 #include "sweep/slot.h"
 
@@ -25,6 +26,7 @@ enum {
     JOBS_MOST = 1024,
     PROGRESS_MS = 250,  /* between calls of options.progress */
     CLAIM_MS = 500,     /* between claims while others hold what is left */
+    CONFIRM_SHARE = 20, /* looking for what to confirm may take this share (1/n) of the time */
     GRACE_MS = 1000,    /* for workers to end by themselves */
     DEATHS_MOST = 2,    /* of workers at one trial, then it is at fault */
     STILLBORN_MOST = 3, /* workers in a row that ended before they were up */
@@ -49,7 +51,7 @@ typedef struct coordinator {
     death *deaths;
     size_t death_count, death_capacity;
     int stillborn;
-    int64_t next_claim_ms, next_progress_ms;
+    int64_t next_claim_ms, next_progress_ms, next_confirm_ms;
     char *weights_folder; /* path; NULL: weights are not kept */
     char note[NOTE_SIZE];
 } coordinator;
@@ -69,6 +71,7 @@ static cb_status tell(coordinator *c, int force, cb_err *err) {
             c->tracker.partial_flop +=
                 slot->item->flop * (double)slot->epoch / (double)slot->item->epochs;
     }
+    c->tracker.shown.awaited = (int64_t)cbi_plan_awaited(&c->plan, c->study);
     if ((st = cbi_tracker_update(&c->tracker, force, err)) != CB_OK)
         return st;
     c->tracker.shown.note = c->note[0] != '\0' ? c->note : NULL;
@@ -242,6 +245,26 @@ static cb_status hand_out(coordinator *c, cbi_slot *slot, cb_err *err) {
     return st;
 }
 
+/* Confirmation trials stand behind all others: looked for when there is nothing else to claim, or,
+ * if `force`, before the study is called complete. */
+static cb_status confirm(coordinator *c, int force, int64_t *added, cb_err *err) {
+    const cb_again again = c->options->mix == CB_MIX_REDO ? CB_AGAIN_OTHER
+                           : c->options->retry_failed     ? CB_AGAIN_FAILED
+                                                          : CB_AGAIN_NONE;
+    int64_t begun_ms = cbi_now_ms();
+    *added = 0;
+    if (!force && begun_ms < c->next_confirm_ms)
+        return CB_OK;
+    cb_status st = cbi_confirm(&c->plan, c->store, c->study, c->study_id, again, added, err);
+    if (st != CB_OK)
+        return st;
+    c->next_confirm_ms = cbi_now_ms() + CONFIRM_SHARE * (cbi_now_ms() - begun_ms);
+    for (size_t i = 0; i < c->options->jobs; i++)
+        if (c->slots[i].busy)
+            c->slots[i].item = cbi_plan_find(&c->plan, c->slots[i].claim.key);
+    return *added > 0 ? cbi_tracker_read(&c->tracker, err) : CB_OK;
+}
+
 static cb_status claim_for_idle(coordinator *c, cb_err *err) {
     cb_status st;
     if (cbi_now_ms() < c->next_claim_ms)
@@ -254,8 +277,10 @@ static cb_status claim_for_idle(coordinator *c, cb_err *err) {
         if ((st = cb_store_claim(c->store, c->study_id, &slot->claim, &got, err)) != CB_OK)
             return st;
         if (!got) {
-            c->next_claim_ms = cbi_now_ms() + CLAIM_MS;
-            return CB_OK;
+            int64_t added;
+            st = confirm(c, 0, &added, err);
+            c->next_claim_ms = added > 0 ? 0 : cbi_now_ms() + CLAIM_MS;
+            return st;
         }
         slot->busy = 1;
         slot->item = cbi_plan_find(&c->plan, slot->claim.key);
@@ -343,6 +368,7 @@ static cb_status wait_for_workers(coordinator *c, cb_err *err) {
  * come back to be claimed. */
 static cb_status check_complete(coordinator *c, int *complete, cb_err *err) {
     cb_study_counts counts;
+    int64_t added;
     cb_status st;
     *complete = 0;
     for (size_t i = 0; i < c->options->jobs; i++)
@@ -350,8 +376,12 @@ static cb_status check_complete(coordinator *c, int *complete, cb_err *err) {
             return CB_OK;
     if ((st = cb_store_commit(c->store, 1, err)) == CB_OK)
         st = cb_store_study_count(c->store, c->study_id, &counts, err);
-    if (st == CB_OK)
-        *complete = counts.pending == 0 && counts.running == 0;
+    if (st != CB_OK || counts.pending > 0 || counts.running > 0)
+        return st;
+    st = confirm(c, 1, &added, err);
+    *complete = st == CB_OK && added == 0;
+    if (added > 0)
+        c->next_claim_ms = 0;
     return st;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registering a study: its trials are made one by one, copied into chunks, and each chunk is one
- * transaction of the store.
+ * Registering a study, and later its confirmations: trials are made one by one, copied into chunks,
+ * and each chunk is one transaction of the store.
  */
 #include "sweep/plan.h"
 
@@ -99,54 +99,79 @@ static cb_status chunk_add(chunk *c, const cb_study_trial *given, const cb_task 
 /* ---- the plan ---- */
 
 static int compare_items(const void *a, const void *b) {
-    return strcmp(((const cbi_plan_item *)a)->key, ((const cbi_plan_item *)b)->key);
+    const cbi_plan_item *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+    return order != 0 ? order : x->index < y->index ? -1 : x->index > y->index;
 }
 
-static cb_status plan_add(cbi_plan *plan, const cb_trial *trial, const char *cell, cb_err *err) {
+static int compare_keys(const void *key, const void *item) {
+    return strcmp(key, ((const cbi_plan_item *)item)->key);
+}
+
+static cb_status find_cell(cbi_plan *plan, const char *name, cbi_plan_cell **out, cb_err *err) {
     size_t known = 0;
+    while (known < plan->cell_count && strcmp(plan->cells[known].name, name) != 0)
+        known++;
+    if (known == plan->cell_count) {
+        cb_status st =
+            cbi_grow((void **)&plan->cells, &plan->cell_capacity, known + 1, sizeof *plan->cells);
+        if (st != CB_OK)
+            return cb_fail(err, st, "no memory");
+        plan->cells[known] = (cbi_plan_cell){.name = cbi_strdup(name)};
+        if (plan->cells[known].name == NULL)
+            return cb_fail(err, CB_ENOMEM, "no memory");
+        plan->cell_count++;
+    }
+    *out = &plan->cells[known];
+    return CB_OK;
+}
+
+static cb_status plan_add(cbi_plan *plan, const cb_trial *trial, size_t index, size_t cell,
+                          cb_err *err) {
     cbi_plan_item *item;
     cb_status st =
         cbi_grow((void **)&plan->items, &plan->item_capacity, plan->item_count + 1, sizeof *item);
     if (st != CB_OK)
         return cb_fail(err, st, "no memory for %zu trials", plan->item_count + 1);
     item = &plan->items[plan->item_count++];
-    *item = (cbi_plan_item){.epochs = cb_trial_epochs(trial)};
+    *item = (cbi_plan_item){.index = index, .cell = cell, .epochs = cb_trial_epochs(trial)};
     memcpy(item->key, cb_trial_key(trial), sizeof item->key - 1);
     item->flop = cb_trial_epoch_flop(trial) * (double)item->epochs;
-    while (known < plan->cell_count && strcmp(plan->cells[known], cell) != 0)
-        known++;
-    if (known < plan->cell_count)
-        return CB_OK;
-    st = cbi_grow((void **)&plan->cells, &plan->cell_capacity, known + 1, sizeof *plan->cells);
-    if (st != CB_OK || (plan->cells[known] = cbi_strdup(cell)) == NULL)
-        return cb_fail(err, CB_ENOMEM, "no memory");
-    plan->cell_count++;
     return CB_OK;
 }
 
-/* A study may name the same trial twice (a random search that draws the same setting again). */
-static void plan_sort(cbi_plan *plan) {
+/* A study may name the same trial twice (a random search that draws the same setting again), but
+ * not for two cells: in the store a trial of a study belongs to one of them. */
+static cb_status plan_sort(cbi_plan *plan, cb_err *err) {
     size_t kept = 0;
     if (plan->item_count == 0)
-        return;
+        return CB_OK;
     qsort(plan->items, plan->item_count, sizeof *plan->items, compare_items);
-    for (size_t i = 1; i < plan->item_count; i++)
-        if (strcmp(plan->items[i].key, plan->items[kept].key) != 0)
+    for (size_t i = 1; i < plan->item_count; i++) {
+        const cbi_plan_item *last = &plan->items[kept];
+        if (strcmp(plan->items[i].key, last->key) != 0)
             plan->items[++kept] = plan->items[i];
+        else if (plan->items[i].cell != last->cell)
+            return cb_fail(err, CB_EARG,
+                           "the cells '%s' and '%s' have the same equations and the same settings "
+                           "in trials %zu and %zu: one result cannot stand for two cells; leave "
+                           "one of them out, or let their settings differ",
+                           plan->cells[last->cell].name, plan->cells[plan->items[i].cell].name,
+                           last->index + 1, plan->items[i].index + 1);
+    }
     plan->item_count = kept + 1;
+    return CB_OK;
 }
 
 cbi_plan_item *cbi_plan_find(const cbi_plan *plan, const char *key) {
-    cbi_plan_item wanted = {.settled = 0};
-    if (plan->item_count == 0 || strlen(key) >= sizeof wanted.key)
+    if (plan->item_count == 0)
         return NULL;
-    memcpy(wanted.key, key, strlen(key) + 1);
-    return bsearch(&wanted, plan->items, plan->item_count, sizeof *plan->items, compare_items);
+    return bsearch(key, plan->items, plan->item_count, sizeof *plan->items, compare_keys);
 }
 
 void cbi_plan_fini(cbi_plan *plan) {
     for (size_t i = 0; i < plan->cell_count; i++)
-        cbi_free(plan->cells[i]);
+        cbi_free(plan->cells[i].name);
     cbi_free(plan->cells);
     cbi_free(plan->items);
     *plan = (cbi_plan){0};
@@ -154,12 +179,17 @@ void cbi_plan_fini(cbi_plan *plan) {
 
 static cb_status add_trial(cbi_plan *plan, chunk *c, const cb_study *study, size_t i, cb_err *err) {
     cb_study_trial given = {0};
+    cbi_plan_cell *cell;
     cb_status st = study->get(study->context, i, &given, err);
     if (st != CB_OK)
         return st;
-    if ((st = chunk_add(c, &given, study->task, err)) != CB_OK)
+    if ((st = chunk_add(c, &given, study->task, err)) != CB_OK ||
+        (st = find_cell(plan, given.cell, &cell, err)) != CB_OK)
         return st;
-    return plan_add(plan, given.trial, given.cell, err);
+    if (cell->configs == 0 || cell->last_config != given.config)
+        cell->configs++;
+    cell->last_config = given.config;
+    return plan_add(plan, given.trial, i, (size_t)(cell - plan->cells), err);
 }
 
 cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *study,
@@ -188,10 +218,73 @@ cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *stu
             goto out;
         chunk_clear(c);
     }
-    if ((st = cb_store_study_end(store, *study_id, err)) != CB_OK)
-        goto out;
-    plan_sort(plan);
+    if ((st = plan_sort(plan, err)) == CB_OK)
+        st = cb_store_study_end(store, *study_id, err);
+    else
+        st = cb_fail_prefix(err, st, "study '%s': ", study->info.name);
 out:
+    chunk_clear(c);
+    cbi_free(c);
+    return st;
+}
+
+/* ---- confirmation ---- */
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+size_t cbi_plan_awaited(const cbi_plan *plan, const cb_study *study) {
+    size_t count = 0;
+    for (size_t i = 0; i < plan->cell_count; i++)
+        if (!plan->cells[i].decided)
+            count += least(study->confirm_top, plan->cells[i].configs) * study->confirm_seeds;
+    return count;
+}
+
+/* The k-th confirmation of trial `index`. A setting that was drawn twice has the number of its
+ * first draw. */
+static cb_status add_confirmation(cbi_plan *plan, chunk *c, const cb_study *study, size_t index,
+                                  size_t k, int64_t config, cb_err *err) {
+    cb_study_trial given = {0};
+    cbi_plan_cell *cell;
+    cb_status st = study->confirm(study->context, index, k, &given, err);
+    if (st != CB_OK)
+        return st;
+    given.config = config;
+    if ((st = chunk_add(c, &given, study->task, err)) != CB_OK ||
+        (st = find_cell(plan, given.cell, &cell, err)) != CB_OK)
+        return st;
+    if (cbi_plan_find(plan, cb_trial_key(given.trial)) != NULL)
+        return CB_OK;
+    if ((st = plan_add(plan, given.trial, index, (size_t)(cell - plan->cells), err)) != CB_OK)
+        return st;
+    return plan_sort(plan, err);
+}
+
+cb_status cbi_plan_confirm(cbi_plan *plan, cb_store *store, const cb_study *study, int64_t study_id,
+                           size_t index, int64_t config, int64_t position, cb_again again,
+                           int64_t *added, cb_err *err) {
+    chunk *c = cbi_calloc(1, sizeof *c);
+    cb_status st = CB_OK;
+    *added = 0;
+    if (c == NULL)
+        return cb_fail(err, CB_ENOMEM, "study '%s': no memory", study->info.name);
+    for (size_t k = 0; st == CB_OK && k < study->confirm_seeds; k++) {
+        int64_t now = 0;
+        if ((st = add_confirmation(plan, c, study, index, k, config, err)) != CB_OK)
+            break;
+        if (c->count < CHUNK && k + 1 < study->confirm_seeds)
+            continue;
+        st = cb_store_study_confirm(store, study_id, study->info.script, again,
+                                    position + (int64_t)(k + 1 - c->count), c->infos, c->count,
+                                    &now, err);
+        *added += now;
+        chunk_clear(c);
+    }
+    if (st != CB_OK)
+        st = cb_fail_prefix(err, st, "study '%s', confirmation of trial %zu: ", study->info.name,
+                            index + 1);
     chunk_clear(c);
     cbi_free(c);
     return st;

@@ -33,7 +33,7 @@ static int text_is(cb_value value, const char *text) {
            memcmp(value.text, text, value.length) == 0;
 }
 
-static cb_status read_settled(cbi_tracker *t, cb_err *err) {
+cb_status cbi_tracker_read(cbi_tracker *t, cb_err *err) {
     static const char sql[] = "SELECT t.key FROM study_trial AS s JOIN trial AS t USING (trial_id) "
                               "WHERE s.study_id = ?1 AND s.retired = 0 "
                               "AND t.state NOT IN ('pending', 'running')";
@@ -76,7 +76,8 @@ static void add_cell_row(cbi_tracker *t, cb_query *query) {
 }
 
 static cb_status read_cells(cbi_tracker *t, cb_err *err) {
-    static const char sql[] = "SELECT c.name, t.state, count(*), min(a.valid) "
+    static const char sql[] = "SELECT c.name, t.state, count(*), "
+                              "min(a.valid) FILTER (WHERE s.role = 'first') "
                               "FROM study_trial AS s JOIN trial AS t USING (trial_id) "
                               "JOIN cell AS c ON c.cell_id = s.cell_id "
                               "LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id "
@@ -88,7 +89,7 @@ static cb_status read_cells(cbi_tracker *t, cb_err *err) {
     if (st != CB_OK)
         return st;
     for (size_t i = 0; i < t->shown.cell_count; i++)
-        t->cells[i] = (cb_cell_progress){.cell = t->plan->cells[i], .best_valid = NAN};
+        t->cells[i] = (cb_cell_progress){.cell = t->plan->cells[i].name, .best_valid = NAN};
     while ((st = cb_query_next(query, &has_row, err)) == CB_OK && has_row)
         add_cell_row(t, query);
     cb_query_close(query);
@@ -107,7 +108,7 @@ cb_status cbi_tracker_init(cbi_tracker *t, cb_store *store, int64_t study_id, cb
     t->shown.metric = metric;
     t->shown.cells = t->cells;
     t->shown.cell_count = plan->cell_count;
-    return read_settled(t, err);
+    return cbi_tracker_read(t, err);
 }
 
 void cbi_tracker_fini(cbi_tracker *t) {
@@ -124,21 +125,25 @@ void cbi_tracker_settle(cbi_tracker *t, cbi_plan_item *item) {
 }
 
 /* Trials that others settled are not marked in the plan: the cost of the unmarked ones is scaled by
- * the share of them that the store still counts as open. */
+ * the share of them that the store still counts as open. A confirmation to come counts as an
+ * average trial. */
 static double estimate_left(const cbi_tracker *t) {
     const cb_study_counts *counts = &t->shown.counts;
     int64_t open = counts->pending + counts->running, unmarked = 0;
-    double left = 0, done = t->here_flop + t->partial_flop;
-    for (size_t i = 0; i < t->plan->item_count; i++)
+    double left = 0, all = 0, done = t->here_flop + t->partial_flop;
+    for (size_t i = 0; i < t->plan->item_count; i++) {
+        all += t->plan->items[i].flop;
         if (!t->plan->items[i].settled) {
             left += t->plan->items[i].flop;
             unmarked++;
         }
-    if (open == 0 || unmarked == 0)
+    }
+    if (t->shown.awaited == 0 && (open == 0 || unmarked == 0))
         return 0;
     if (done <= 0 || t->shown.elapsed_seconds <= 0)
         return NAN;
-    left = left * (double)open / (double)unmarked - t->partial_flop;
+    left = unmarked > 0 ? left * (double)open / (double)unmarked - t->partial_flop : 0;
+    left += (double)t->shown.awaited * all / (double)t->plan->item_count;
     return left > 0 ? left / (done / t->shown.elapsed_seconds) : 0;
 }
 

@@ -27,6 +27,9 @@ CB_MUST_USE cb_status cbi_tracker_init(cbi_tracker *tracker, cb_store *store, in
                                        cbi_plan *plan, const char *metric, cb_err *err);
 void cbi_tracker_fini(cbi_tracker *tracker);
 
+/* Marks which trials of the plan have results: once more, when the plan has grown. */
+CB_MUST_USE cb_status cbi_tracker_read(cbi_tracker *tracker, cb_err *err);
+
 /* A trial got its result here (item NULL: one of another edition). */
 void cbi_tracker_settle(cbi_tracker *tracker, cbi_plan_item *item);
 /* Brings `shown` up to date: times always, counts unless reading them would cost more than a few

@@ -92,7 +92,7 @@ static void test_schema_comments(void **state) {
     }
     cb_query_close(query);
     assert_true(columns > 80);
-    assert_int_equal(objects, 14);
+    assert_int_equal(objects, 15);
     /* All tables are strict. */
     assert_int_equal(
         ask(store, "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND NOT strict AND"
@@ -167,16 +167,21 @@ static void test_leaderboard(void **state) {
     int64_t id = fixture_study(store, "s", "v", 0, 12);
     fixture_run_begin(store);
     /* Before any result every cell is there, with nothing done. */
-    expect_row(store, "SELECT * FROM leaderboard", 0, "s|adding|gru|0|0|mse|||||||||");
+    expect_row(store, "SELECT * FROM leaderboard", 0, "s|adding|gru|0|0|mse||||||||||");
     expect_row(store, "SELECT count(*) FROM leaderboard", 0, "2");
     finish_outcomes(store, id, by_hand, BY_HAND);
-    /* lstm: best trial is config 0, seed 1 (2.0 -> 2.2); its setting's tests are 2.2, 2.7, 2.3:
-     * mean 2.4, sd sqrt((0.04 + 0.09 + 0.01) / 2) = 0.2646. gru: best is config 1, seed 1, the only
-     * finished one of its setting. 2 seconds for 10 epochs. */
+    /* lstm: config 0 finished with all seeds; validation 2.0, 2.5, 2.4 has the mean 2.3, and the
+     * best of them tested 2.2; tests 2.2, 2.7, 2.3 have the mean 2.4, sd sqrt((0.04 + 0.09 + 0.01)
+     * / 2) = 0.2646. gru: config 1 has the better value, but with one seed, where config 0 finished
+     * with two: 3.0 and 3.1; tests 3.5, 3.25: sd 0.25/sqrt(2). 2 seconds for 10 epochs. */
     expect_row(store, "SELECT * FROM leaderboard", 0,
-               "s|adding|lstm|4|1|mse|2|2.2|3|2.4|0.26|16|1000|0.2|");
+               "s|adding|lstm|4|1|mse|2.3|2.2|3|study|2.4|0.26|16|1000|0.2|");
     expect_row(store, "SELECT * FROM leaderboard", 1,
-               "s|adding|gru|3|1|mse|2.8|2.9|1|2.9||17|1001|0.2|");
+               "s|adding|gru|3|1|mse|3.05|3.5|2|study|3.375|0.18|16|1000|0.2|");
+    expect_row(store,
+               "SELECT config, place, seeds, done, open, valid FROM ranking"
+               " WHERE cell = 'gru' ORDER BY place",
+               1, "1|2|3|1|1|2.8");
     cb_store_close(store);
 
     /* Results of another instruction set beside these are marked. */
@@ -193,6 +198,65 @@ static void test_leaderboard(void **state) {
     fixture_study(store, "s", "v", 6, 6);
     expect_row(store, "SELECT cell, done, valid, test FROM leaderboard WHERE cell = 'lstm'", 0,
                "lstm|1|2.1|2");
+    cb_store_close(store);
+}
+
+/* Confirmation trials count where they stand and choose nothing. */
+static void test_confirmed(void **state) {
+    enum { FRESH = 2 };
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    fixture_trial t[FRESH];
+    cb_trial_info infos[FRESH];
+    cb_claim claim;
+    int64_t added = 0;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    fixture_run_begin(store);
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    for (int i = 0; i < FRESH; i++) {
+        fixture_trial_make(&t[i], "fresh", 6 + 2 * i); /* gru, config 1 */
+        infos[i] = t[i].info;
+        infos[i].config = 0;
+        infos[i].seed = 4 + i;
+    }
+    /* The study has another script by now: nothing happens. */
+    must(cb_store_study_confirm(store, id, "-- other", CB_AGAIN_NONE, 12, infos, FRESH, &added,
+                                err));
+    assert_int_equal(added, 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM study_trial"), 12);
+    for (int again = 0; again < 2; again++) {
+        must(cb_store_study_confirm(store, id, "-- script", CB_AGAIN_NONE, 12, infos, FRESH, &added,
+                                    err));
+        assert_int_equal(added, again ? 0 : FRESH);
+    }
+    expect_row(store, "SELECT role, config, seed, state FROM study_1", 13, "confirm|0|5|pending");
+    /* Behind the list: two of it are still to be claimed. */
+    for (int i = 0; i < 2 + FRESH; i++) {
+        assert_true(fixture_claim(store, id, &claim));
+        assert_int_equal(strcmp(claim.key, t[0].key) == 0, i == 2);
+        cb_attempt_result result =
+            fixture_result(&claim, i < 2 ? CB_ATTEMPT_DIVERGED : CB_ATTEMPT_DONE);
+        result.valid = i; /* better than all */
+        result.test = 10.0 + i;
+        must(cb_store_finish(store, &claim, &result, NULL, 0, err));
+        cb_claim_fini(&claim);
+    }
+    must(cb_store_commit(store, 1, err));
+    expect_row(store,
+               "SELECT cell, done, valid, test, seeds, over, test_mean, test_sd FROM"
+               " leaderboard",
+               1, "gru|5|3.05|3.5|2|confirm|12.5|0.71");
+    expect_row(store, "SELECT over FROM leaderboard", 0, "study");
+    expect_row(store, "SELECT place, seeds, done, open, valid FROM ranking WHERE cell = 'gru'", 0,
+               "1|3|2|0|3.05");
+    /* Another edition retires them, until they are asked for again; their results stay. */
+    fixture_study(store, "s", "v", 0, 12);
+    expect_row(store, "SELECT sum(role = 'confirm') FROM study_1", 0, "0");
+    must(cb_store_study_confirm(store, id, "-- script", CB_AGAIN_FAILED, 12, infos, FRESH, &added,
+                                err));
+    assert_int_equal(added, FRESH);
+    expect_row(store, "SELECT over FROM leaderboard", 1, "confirm");
     cb_store_close(store);
 }
 
@@ -298,8 +362,8 @@ static void test_study_view_names(void **state) {
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_schema_comments), CASE(test_leaderboard),      CASE(test_paired),
-        CASE(test_study_view),      CASE(test_study_view_names),
+        CASE(test_schema_comments), CASE(test_leaderboard), CASE(test_confirmed),
+        CASE(test_paired),          CASE(test_study_view),  CASE(test_study_view_names),
     };
     return cmocka_run_group_tests_name("store_views", tests, NULL, NULL);
 }

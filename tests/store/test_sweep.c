@@ -2,7 +2,7 @@
 /*
  * Studies run for real: workers, a store, and everything that can go wrong between them. The
  * program is its own worker (`test_sweep worker`) and its own coordinator, for the tests that kill
- * one (`test_sweep coordinate DB JOBS KILL_AFTER`).
+ * one (`test_sweep coordinate DB JOBS KILL_AFTER CONFIRM_TOP`).
  *
  * The yardstick is the dump of an undisturbed run with one worker: all that is about accuracy, with
  * every bit of it. However a study is disturbed, its dump must be the same in the end.
@@ -34,6 +34,7 @@
 /* ---- the study ---- */
 
 enum { CELLS = 2, CONFIGS = 3, SEEDS = 6, TRIALS = CELLS * CONFIGS * SEEDS, VICTIM_SEED = 3 };
+enum { FRESH = 3 }; /* seeds of a confirmation */
 
 static const char task_settings[] = "{\"length\":8,\"train\":40,\"valid\":20,\"test\":20}";
 static const char other_settings[] = "{\"length\":9,\"train\":40,\"valid\":20,\"test\":20}";
@@ -43,10 +44,11 @@ static const char *const cell_texts[CELLS] = {
     "state h\nz = sigmoid(W x + R h + b)\nh' = z*h + (1 - z)*tanh(W x + R h + b)\n"};
 
 /* Trial i, in the order config, cell, seed. */
-static cb_status study_get(void *context, size_t i, cb_study_trial *out, cb_err *err) {
+static cb_status study_make(void *context, size_t i, size_t seed, cb_study_trial *out,
+                            cb_err *err) {
     static cb_trial_setting setting;
     cb_task *task = context;
-    size_t seed = i % SEEDS + 1, cell = i / SEEDS % CELLS, config = i / SEEDS / CELLS;
+    size_t cell = i / SEEDS % CELLS, config = i / SEEDS / CELLS;
     double rate = 0.01 * (double)(config + 1);
     json_t *raw =
         json_pack("{s:{s:s},s:[{s:s,s:s}],s:i,s:{s:f,s:i,s:i},s:i}", "task", "name", "adding",
@@ -68,6 +70,16 @@ static cb_status study_get(void *context, size_t i, cb_study_trial *out, cb_err 
     return st;
 }
 
+static cb_status study_get(void *context, size_t i, cb_study_trial *out, cb_err *err) {
+    return study_make(context, i, i % SEEDS + 1, out, err);
+}
+
+/* Seeds behind those of the list. */
+static cb_status study_confirm(void *context, size_t i, size_t k, cb_study_trial *out,
+                               cb_err *err) {
+    return study_make(context, i, SEEDS + 1 + k, out, err);
+}
+
 static cb_study tiny_study(cb_task *task) {
     return (cb_study){.context = task,
                       .info = {"tiny", "tiny.lua", "return nil", ""},
@@ -77,8 +89,8 @@ static cb_study tiny_study(cb_task *task) {
 }
 
 /* Runs the study on a database; returns what cb_sweep_run does. */
-static cb_status run_study(const char *db, const cb_sweep_options *options, int keep_best,
-                           int64_t *failed, cb_err *err) {
+static cb_status run_confirmed(const char *db, const cb_sweep_options *options, int keep_best,
+                               size_t confirm_top, int64_t *failed, cb_err *err) {
     cb_store *store = NULL;
     cb_task *task = NULL;
     int64_t id;
@@ -88,11 +100,19 @@ static cb_status run_study(const char *db, const cb_sweep_options *options, int 
         (st = cb_store_open(&store, db, CB_STORE_WRITE, err)) == CB_OK) {
         cb_study study = tiny_study(task);
         study.keep_best = keep_best;
+        study.confirm_top = confirm_top;
+        study.confirm_seeds = confirm_top > 0 ? FRESH : 0;
+        study.confirm = study_confirm;
         st = cb_sweep_run(store, &study, options, &id, failed, err);
     }
     cb_store_close(store);
     cb_task_close(task);
     return st;
+}
+
+static cb_status run_study(const char *db, const cb_sweep_options *options, int keep_best,
+                           int64_t *failed, cb_err *err) {
+    return run_confirmed(db, options, keep_best, 0, failed, err);
 }
 
 /* ---- what the tests do while it runs ---- */
@@ -329,16 +349,21 @@ static void test_worker_killed(void **state) {
 }
 
 /* Runs this program's other face; KILL_AFTER = 0: to the end. */
-static pid_t start_coordinator(const char *db, const char *jobs, int kill_after) {
+/* top: as confirm_top. */
+static pid_t start_confirming(const char *db, const char *jobs, int kill_after, const char *top) {
     char after[16];
     snprintf(after, sizeof after, "%d", kill_after);
     pid_t pid = fork();
     if (pid == 0) {
-        execl("/proc/self/exe", "test_sweep", "coordinate", db, jobs, after, (char *)NULL);
+        execl("/proc/self/exe", "test_sweep", "coordinate", db, jobs, after, top, (char *)NULL);
         _exit(127);
     }
     assert_true(pid > 0);
     return pid;
+}
+
+static pid_t start_coordinator(const char *db, const char *jobs, int kill_after) {
+    return start_confirming(db, jobs, kill_after, "0");
 }
 
 static int wait_status(pid_t pid) {
@@ -714,10 +739,100 @@ static int be_coordinator(char **arguments) {
     cb_sweep_options options = options_for(&w, (size_t)strtol(arguments[1], NULL, 10));
     cb_err err = {0};
     int64_t failed;
-    cb_status st = run_study(arguments[0], &options, 0, &failed, &err);
+    size_t top = (size_t)strtol(arguments[3], NULL, 10);
+    cb_status st = run_confirmed(arguments[0], &options, 0, top, &failed, &err);
     if (st != CB_OK)
         fprintf(stderr, "coordinator: %s\n", err.text);
     return st != CB_OK || failed > 0;
+}
+
+/* ---- confirmation ---- */
+
+static const char links_sql[] =
+    "SELECT s.position, s.config, s.role, s.retired, c.name, t.seed, t.state, t.key, a.test FROM "
+    "study_trial AS s JOIN trial AS t USING (trial_id) JOIN cell AS c ON c.cell_id = s.cell_id "
+    "JOIN attempt AS a ON a.attempt_id = t.result_attempt_id ORDER BY s.position";
+
+static void assert_confirms(const char *db, watcher *w, size_t jobs, size_t top) {
+    cb_sweep_options options = options_for(w, jobs);
+    int64_t failed;
+    cb_err err = {0};
+    if (run_confirmed(db, &options, 0, top, &failed, &err) != CB_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(failed, 0);
+    assert_no_children();
+}
+
+static void test_confirm(void **state) {
+    (void)state;
+    char db[128];
+    watcher w = {0};
+    path_of(db, sizeof db, "confirm.db");
+    assert_confirms(db, &w, 2, 2);
+    assert_int_equal(w.last.here_done, TRIALS + CELLS * 2 * FRESH);
+    assert_int_equal(w.last.counts.total + w.last.awaited, TRIALS + CELLS * 2 * FRESH);
+    assert_int_equal(w.last.awaited, 0);
+    /* The two settings of each cell with the best means, and they alone, with seeds of their own.
+     */
+    assert_int_equal(query_number(db, "SELECT count(*) FROM study_trial WHERE role = 'confirm'"),
+                     CELLS * 2 * FRESH);
+    assert_int_equal(
+        query_number(db, "SELECT count(*) FROM study_trial AS s JOIN trial AS t USING (trial_id) "
+                         "JOIN cell AS c ON c.cell_id = s.cell_id JOIN ranking AS r ON "
+                         "r.cell = c.name AND r.config = s.config WHERE s.role = 'confirm' AND "
+                         "r.place <= 2 AND t.seed BETWEEN 7 AND 9 AND t.state = 'done'"),
+        CELLS * 2 * FRESH);
+    assert_int_equal(query_number(db, "SELECT count(DISTINCT position) FROM study_trial"),
+                     TRIALS + CELLS * 2 * FRESH);
+    assert_int_equal(
+        query_number(db, "SELECT count(*) FROM leaderboard WHERE over = 'confirm' AND seeds = 3"),
+        CELLS);
+    /* Again: nothing to do, nothing changed. */
+    char *links = query_text(db, links_sql);
+    w = (watcher){0};
+    assert_confirms(db, &w, 1, 2);
+    assert_int_equal(w.last.here_done, 0);
+    char *again = query_text(db, links_sql);
+    assert_string_equal(again, links);
+    cbi_free(again);
+    cbi_free(links);
+    /* One setting fewer: its confirmations are retired, their results stay. */
+    assert_confirms(db, &w, 1, 1);
+    assert_int_equal(query_number(db, "SELECT count(*) FROM study_trial WHERE role = 'confirm' AND "
+                                      "retired = 0"),
+                     CELLS * FRESH);
+    assert_int_equal(query_number(db, "SELECT count(*) FROM attempt"), TRIALS + CELLS * 2 * FRESH);
+}
+
+/* Two coordinators, one of them killed, then others: the same trials with the same bits as one
+ * alone, and none twice. */
+static void test_confirm_disturbed(void **state) {
+    (void)state;
+    char db[128];
+    watcher w = {0};
+    path_of(db, sizeof db, "alone.db");
+    assert_confirms(db, &w, 1, 1);
+    char *alone = query_text(db, links_sql);
+    path_of(db, sizeof db, "disturbed.db");
+    pid_t one = start_confirming(db, "1", TRIALS / 2, "1");
+    pid_t two = start_confirming(db, "1", 0, "1");
+    wait_status(one);
+    assert_int_equal(wait_status(two), 0);
+    assert_orphans_end();
+    char *disturbed = query_text(db, links_sql);
+    assert_string_equal(disturbed, alone);
+    cbi_free(disturbed);
+    /* Killed in the middle of confirming. */
+    path_of(db, sizeof db, "killed.db");
+    assert_true(WIFSIGNALED(wait_status(start_confirming(db, "1", TRIALS + 2, "1"))));
+    assert_orphans_end();
+    assert_confirms(db, &w, 2, 1);
+    disturbed = query_text(db, links_sql);
+    assert_string_equal(disturbed, alone);
+    assert_int_equal(query_number(db, "SELECT count(*) FROM attempt WHERE state = 'done'"),
+                     TRIALS + CELLS * FRESH);
+    cbi_free(disturbed);
+    cbi_free(alone);
 }
 
 int main(int argc, char **argv) {
@@ -737,11 +852,13 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_jobs_out_of_range),
         cmocka_unit_test(test_keep_best),
         cmocka_unit_test(test_mix),
+        cmocka_unit_test(test_confirm),
+        cmocka_unit_test(test_confirm_disturbed),
         cmocka_unit_test(test_run_info),
     };
     if (argc == 2 && strcmp(argv[1], "worker") == 0)
         return be_worker();
-    if (argc == 5 && strcmp(argv[1], "coordinate") == 0)
+    if (argc == 6 && strcmp(argv[1], "coordinate") == 0)
         return be_coordinator(argv + 2);
     return cmocka_run_group_tests(tests, make_reference, remove_folder);
 }

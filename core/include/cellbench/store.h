@@ -112,6 +112,22 @@ CB_API CB_MUST_USE cb_status cb_store_study_count(cb_store *store, int64_t study
 CB_API CB_MUST_USE cb_status cb_store_study_requeue(cb_store *store, int64_t study_id, int all,
                                                     int64_t *count, cb_err *err);
 
+typedef enum cb_again {
+    CB_AGAIN_NONE = 0,
+    CB_AGAIN_FAILED = 1, /* put failed ones back to pending */
+    CB_AGAIN_OTHER = 2   /* and those of other numerics or another instruction set */
+} cb_again;
+
+/* Adds n confirmation trials to the study's current edition, behind its list: they are claimed,
+ * counted and retired like the others, with the role `confirm`, at places from `position` on. One
+ * that the edition has already stays as it is. Nothing is added if the study has meanwhile been
+ * registered with a script other than `script`. *added counts what is new in the edition; of those
+ * `again` says which are to be run again. Any process may do this, and several the same. */
+CB_API CB_MUST_USE cb_status cb_store_study_confirm(cb_store *store, int64_t study_id,
+                                                    const char *script, cb_again again,
+                                                    int64_t position, const cb_trial_info *trials,
+                                                    size_t n, int64_t *added, cb_err *err);
+
 /* ---- a run: one coordinator process ---- */
 
 typedef struct cb_run_info {
@@ -127,6 +143,11 @@ typedef struct cb_run_info {
 
 /* Takes the run's lock and inserts the machine (once) and the run. One run per open store. */
 CB_API CB_MUST_USE cb_status cb_store_run_begin(cb_store *store, const cb_run_info *info,
+                                                cb_err *err);
+
+/* *alive: 1 while the process of that run holds its lock, be the store open for reading or for
+ * writing, and this store's own run included. */
+CB_API CB_MUST_USE cb_status cb_store_run_alive(const cb_store *store, int64_t run_id, int *alive,
                                                 cb_err *err);
 
 typedef struct cb_claim {

@@ -67,6 +67,17 @@ typedef struct cb_study {
     size_t count; /* trials: settings x cells x seeds */
     cb_status (*get)(void *context, size_t i, cb_study_trial *out, cb_err *err);
     int keep_best; /* keep best weights as safetensors beside the database */
+    /*
+     * Confirmation. When every trial of a cell has come to an end, its `confirm_top` best settings
+     * (by the mean validation value over the study's seeds; a setting that did not finish with some
+     * seed stands behind those that did with more; ties: the smaller config) are run with
+     * `confirm_seeds` further seeds, none of which is a seed of the list above: their test values
+     * are of seeds that chose nothing. 0 and 0: none.
+     */
+    size_t confirm_top, confirm_seeds;
+    /* Trial i of the list again, with the k-th fresh seed (k < confirm_seeds). NULL if there are
+     * none. */
+    cb_status (*confirm)(void *context, size_t i, size_t k, cb_study_trial *out, cb_err *err);
 } cb_study;
 
 /* ---- running ---- */
@@ -79,6 +90,8 @@ typedef struct cb_cell_progress {
 
 typedef struct cb_progress {
     cb_study_counts counts;
+    int64_t awaited;         /* confirmation trials to come, whose settings are not known yet; they
+                                are not in counts */
     int64_t here_done;       /* finished by this run */
     double elapsed_seconds;
     double left_seconds;     /* estimate from cost and speed so far; NaN while unknown */
@@ -107,7 +120,8 @@ typedef struct cb_sweep_options {
     int (*stop)(void *context);
 } cb_sweep_options;
 
-/* Registers the study in the store and runs what is pending; returns when nothing is left to do.
+/* Registers the study in the store and runs what is pending, its confirmation trials as soon as a
+ * cell's best settings are known; returns when nothing is left to do.
  * Trials that fail are recorded and do not stop it; *failed counts them. */
 CB_API CB_MUST_USE cb_status cb_sweep_run(cb_store *store, const cb_study *study,
                                           const cb_sweep_options *options, int64_t *study_id,
