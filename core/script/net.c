@@ -209,7 +209,7 @@ static int net_params(lua_State *L) {
         lua_setfield(L, -2, "name");
         lua_pushstring(L, p->family);
         lua_setfield(L, -2, "family");
-        set_count(L, "layer", all[i].layer + 1);
+        set_count(L, "layer", strtoul(all[i].name, NULL, 10));
         set_count(L, "rows", p->rows);
         set_count(L, "cols", p->cols);
         set_count(L, "count", p->free_count);
@@ -298,28 +298,30 @@ static int net_init(lua_State *L) {
 /* ---- states ---- */
 
 typedef struct state_place {
-    size_t layer; /* from 0 */
+    size_t layer; /* as the stack counts its cells */
     const cb_state_info *info;
 } state_place;
 
-/* "1.h": layer, counted from 1, and state. */
+/* "1.h", "1.reverse.h": layer, counted from 1, and state. */
 static state_place find_state(lua_State *L, const cbi_net *net, const char *name,
                               const char *where) {
-    char *rest;
-    size_t n = 0;
-    const size_t layer = strtoul(name, &rest, 10) - 1;
-    const cb_cell *cell = cb_stack_cell(net->stack, layer);
-    const cb_state_info *s = cell && *rest == '.' ? cb_cell_states(cell, &n) : NULL;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(rest + 1, s[i].name) == 0)
-            return (state_place){layer, &s[i]};
+    size_t n;
     cbi_near near;
+    for (size_t l = 0; l < cb_stack_layer_count(net->stack); l++) {
+        const size_t length = strlen(net->label[l]);
+        const cb_state_info *s = cb_cell_states(cb_stack_cell(net->stack, l), &n);
+        if (strncmp(name, net->label[l], length) != 0 || name[length] != '.')
+            continue;
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(name + length + 1, s[i].name) == 0)
+                return (state_place){l, &s[i]};
+    }
     cbi_near_init(&near, name);
     for (size_t l = 0; l < cb_stack_layer_count(net->stack); l++) {
-        s = cb_cell_states(cb_stack_cell(net->stack, l), &n);
+        const cb_state_info *s = cb_cell_states(cb_stack_cell(net->stack, l), &n);
         luaL_checkstack(L, (int)n + 8, "states");
         for (size_t i = 0; i < n; i++) /* the name stays on the stack: the nearest is kept */
-            cbi_near_offer(&near, lua_pushfstring(L, "%d.%s", (int)l + 1, s[i].name));
+            cbi_near_offer(&near, lua_pushfstring(L, "%s.%s", net->label[l], s[i].name));
     }
     mistake(L, "net:%s: there is no state '%s'%s; a state is named by layer and name, as '1.h'",
             where, name, cbi_near_text(&near));
@@ -584,7 +586,8 @@ static int net_tostring(lua_State *L) {
     luaL_addvalue(&text);
     for (size_t l = 0; l < cb_stack_layer_count(net->stack); l++) {
         const cb_cell *cell = cb_stack_cell(net->stack, l);
-        lua_pushfstring(L, " -> %s %I", cb_cell_name(cell), (LUAI_UACINT)cb_cell_output_dim(cell));
+        lua_pushfstring(L, "%s %s %I", strchr(net->label[l], '.') ? " +" : " ->",
+                        cb_cell_name(cell), (LUAI_UACINT)cb_cell_output_dim(cell));
         luaL_addvalue(&text);
     }
     luaL_pushresult(&text);
@@ -623,7 +626,7 @@ static const char *text_field(lua_State *L, const char *name) {
 }
 
 /* net(layers, kind, I, precision, init) -> net, or nil and a message; layers is a list of
- * { name =, text =, settings =, hidden = }. */
+ * { name =, text =, settings =, hidden =, bidirectional = }. */
 int cbi_script_make_net(lua_State *L) {
     static const char *const kinds[] = {"dense", "index", "none", NULL};
     static const char *const precisions[] = {"f32", "f64", NULL};
@@ -643,6 +646,9 @@ int cbi_script_make_net(lua_State *L) {
         layer->text = text_field(L, "text");
         lua_getfield(L, -1, "hidden");
         layer->hidden = (size_t)luaL_checkinteger(L, -1);
+        lua_pop(L, 1);
+        lua_getfield(L, -1, "bidirectional");
+        layer->bidirectional = lua_toboolean(L, -1);
         lua_pop(L, 1);
         lua_getfield(L, -1, "settings");
         lua_replace(L, -2);

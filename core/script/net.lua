@@ -9,9 +9,9 @@ local fault, show = values.fault, values.show
 
 local NET_KEYS = {
   cell = true, layers = true, depth = true, set = true, input = true, hidden = true,
-  precision = true, seed = true, init = true,
+  bidirectional = true, precision = true, seed = true, init = true,
 }
-local LAYER_KEYS = { set = true, hidden = true }
+local LAYER_KEYS = { set = true, hidden = true, bidirectional = true }
 local MOST_LAYERS, MOST_SIZE = 256, 1 << 20
 
 -- A cell as people give it: the name of a registered one, or a cb.cell.
@@ -29,7 +29,10 @@ local function read_cell(item, where)
 end
 
 -- What C needs of one layer.
-local function expand(cell, given, hidden, where)
+local function expand(cell, given, hidden, both, where)
+  if both ~= nil and type(both) ~= "boolean" then
+    fault("%s: bidirectional: expected true or false, got %s", where, show(both))
+  end
   local set = {}
   for name, value in next, cell.set do
     set[name] = value
@@ -41,7 +44,8 @@ local function expand(cell, given, hidden, where)
     end
   end
   local text, overrides = cells.expand(cell, set)
-  return { name = cell.name, text = text, settings = overrides, hidden = hidden }
+  return { name = cell.name, text = text, settings = overrides, hidden = hidden,
+           bidirectional = both }
 end
 
 local function read_hidden(value, where)
@@ -61,11 +65,14 @@ local function read_layers(options)
       own, item = item, item[1]
       values.check_keys(own, LAYER_KEYS, where, 1)
     end
-    local cell, hidden = read_cell(item, where), own.hidden
+    local cell, hidden, both = read_cell(item, where), own.hidden, own.bidirectional
     if hidden == nil then
       hidden = options.hidden
     end
-    list[i] = expand(cell, own.set, read_hidden(hidden, where), where)
+    if both == nil then
+      both = options.bidirectional
+    end
+    list[i] = expand(cell, own.set, read_hidden(hidden, where), both, where)
   end
   return list
 end
@@ -81,7 +88,7 @@ local function repeat_cell(options)
   local hidden = read_hidden(options.hidden, "cb.net")
   local list = {}
   for i = 1, depth do
-    list[i] = expand(cell, options.set, hidden, "cb.net")
+    list[i] = expand(cell, options.set, hidden, options.bidirectional, "cb.net")
   end
   if cell.lowest then
     local below, message = cells.registered(cell.lowest)
@@ -91,7 +98,7 @@ local function repeat_cell(options)
     elseif not below then
       fault("cb.net: cell '%s': its lowest layer: %s; name both in `layers`", cell.name, message)
     end
-    list[1] = expand(below, nil, hidden, "cb.net")
+    list[1] = expand(below, nil, hidden, options.bidirectional, "cb.net")
   end
   return list
 end
@@ -106,7 +113,8 @@ local function read_input(input)
   return I == 0 and "none" or "dense", I
 end
 
--- cb.net{ cell =, depth =, set = | layers =, input =, hidden =, precision =, seed =, init = }
+-- cb.net{ cell =, depth =, set = | layers =, input =, hidden =, bidirectional =,
+--         precision =, seed =, init = }
 function net.create(options)
   values.check_keys(values.options(options, "cb.net"), NET_KEYS, "cb.net")
   if (options.cell == nil) == (options.layers == nil) then

@@ -2,6 +2,7 @@
 /* A stack with its numbers, behind cb.net: rows by length, two widths of numbers, two engines. */
 #include "script/net_run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -25,6 +26,13 @@ cb_status cbi_net_init(cbi_net *net, const cb_layer_spec *layers, size_t n, cb_i
     cb_status st = cb_stack_create(&net->stack, layers, n, kind, I, err);
     if (st != CB_OK)
         return st;
+    if ((net->label = cbi_calloc(cb_stack_layer_count(net->stack), sizeof *net->label)) == NULL)
+        return no_memory(err);
+    for (size_t l = 0, k = 0; l < n; l++) {
+        snprintf(net->label[k++], CBI_NET_LABEL, "%zu", l + 1);
+        if (layers[l].bidirectional)
+            snprintf(net->label[k++], CBI_NET_LABEL, "%zu.reverse", l + 1);
+    }
     net->weights = cb_stack_weight_count(net->stack);
     net->w = cbi_calloc(net->weights + 1, sizeof *net->w);
     net->gradient = cbi_calloc(net->weights + 1, sizeof *net->gradient);
@@ -42,6 +50,7 @@ void cbi_net_fini(cbi_net *net) {
     cb_engine_destroy(net->engine);
     cb_reference_destroy(net->reference);
     cb_stack_destroy(net->stack);
+    cbi_free(net->label);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         cbi_free(blocks[i]);
     *net = (cbi_net){0};

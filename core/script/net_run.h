@@ -11,10 +11,13 @@
 
 #include "cellbench/engine.h"
 
+enum { CBI_NET_LABEL = 32 };
+
 typedef struct cbi_net {
     cb_stack *stack;   /* NULL: closed */
     cb_engine *engine; /* one of the two */
     cb_reference *reference;
+    char (*label)[CBI_NET_LABEL]; /* of each cell of the stack: "1", "1.reverse", "2" */
     size_t weights;
     double *w;        /* [weights]; numbers that a float can hold, where the engine runs them */
     double *gradient; /* [weights], accumulated */

@@ -271,6 +271,27 @@ test("the draw is a function of seed and laws", function()
     :get("1.R_h")[1][1], 0.0)
 end)
 
+test("both directions", function()
+  local both = cb.net { cell = "gru", input = 2, hidden = 3, bidirectional = true,
+                        precision = "f64" }
+  check.equal(tostring(both), "cellbench.net f64, input 2 -> gru 3 + gru 3")
+  local one = cb.net { cell = "gru", input = 2, hidden = 3, precision = "f64" }
+  for _, p in ipairs(one:params()) do
+    one:set(p.name, both:get((p.name:gsub("^1", "1.reverse"))))
+  end
+  local x = sequences()
+  local y = both:forward(x, { lengths = lengths })
+  check.equal(#y[1][1], 6)
+  local z = one:forward { { x[2][1] }, { x[1][1] } }
+  for j = 1, 3 do
+    near(y[1][1][3 + j], z[2][1][j], 1e-15)
+    near(both:state("1.reverse.h")[1][j], z[2][1][j], 1e-15)
+  end
+  both:backward(y)
+  assert(both:grad("1.reverse.R_n")[1][1] ~= 0)
+  check.raises(function() both:state("1.revers.h") end, "did you mean '1.reverse.h'?")
+end)
+
 test("symbols instead of vectors, or nothing", function()
   local net = cb.net { cell = "gru", input = { index = 4 }, hidden = 3, precision = "f64" }
   local dense = cb.net { cell = "gru", input = 4, hidden = 3, precision = "f64" }
@@ -366,6 +387,7 @@ test("a wrong net is named", function()
   check.raises(function() make { cell = false, layers = { "gru" }, depth = 2 } end, "`depth`")
   check.raises(function() make { cell = false, layers = { { "gru", hiden = 2 } } } end, "'hidden'")
   check.raises(function() make { hidden = false } end, "hidden: expected an integer")
+  check.raises(function() make { bidirectional = 1 } end, "bidirectional: expected true or false")
   check.raises(function() make { input = false } end, "input: expected an integer")
   check.raises(function() make { input = { index = 0 } } end, "input.index")
   check.raises(function() make { cell = "clockwork", hidden = 5 } end, "equal groups")
