@@ -39,7 +39,7 @@ static cb_status standardise(const series *all, const char *file, cb_err *err) {
                        file, v[0]);
     for (size_t i = 0; i < all->count; i++) {
         double z = (v[i] - mean) / sqrt(variance);
-        if (!isfinite(z) || !isfinite((float)z))
+        if (!isfinite(variance) || !isfinite(z) || !isfinite((float)z))
             return cb_fail(err, CB_EDATA,
                            "%s: value %zu, %g, cannot be standardised: the training part has mean "
                            "%g and standard deviation %g",

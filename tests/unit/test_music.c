@@ -4,26 +4,8 @@
  * for, and the published note 1-gram on the real data sets (skipped where they are not there).
  */
 #include <math.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "task_check.h"
-
-static char folder[] = "/tmp/cellbench-music-XXXXXX";
-static char *data_root; /* CELLBENCH_DATA as the program was given it; NULL: none */
-
-/* A file in the program's own folder; *settings receives the task's settings for it. */
-static const char *write_file(const char *name, const void *bytes, size_t n) {
-    static char settings[256];
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
-    snprintf(settings, sizeof settings, "{\"file\":\"%s\"}", path);
-    return settings;
-}
+#include "task_file.h"
 
 static const char *write_text(const char *text) {
     return write_file("set.json", text, strlen(text));
@@ -143,10 +125,7 @@ static void test_refused(void **state) {
 
 static void test_limit(void **state) {
     (void)state;
-    char settings[300];
-    const char *file = write_text(small);
-    snprintf(settings, sizeof settings, "%.*s,\"limit\":1}", (int)strlen(file) - 1, file);
-    cb_task *task = open_task("music", settings);
+    cb_task *task = open_task("music", add_settings(write_text(small), "\"limit\":1"));
     const cb_data *data = cb_task_data(task);
     assert_int_equal(data->split[CB_TRAIN].sequences, 1);
     assert_int_equal(data->split[CB_TRAIN].frames, 3);
@@ -198,11 +177,7 @@ static const struct real {
 
 static void test_real(void **state) {
     (void)state;
-    if (data_root == NULL) {
-        print_message("skipped: no data sets (set CELLBENCH_DATA to their folder)\n");
-        skip();
-    }
-    setenv("CELLBENCH_DATA", data_root, 1);
+    need_data();
     for (size_t i = 0; i < sizeof real / sizeof *real; i++) {
         char settings[128];
         snprintf(settings, sizeof settings, "{\"file\":\"%s\"}", real[i].file);
@@ -216,30 +191,6 @@ static void test_real(void **state) {
         cb_task_close(task);
     }
     unsetenv("CELLBENCH_DATA");
-}
-
-/* ---- */
-
-static int set_up(void **state) {
-    (void)state;
-    const char *root = getenv("CELLBENCH_DATA");
-    if (root != NULL && access(root, R_OK) == 0)
-        data_root = strdup(root);
-    unsetenv("CELLBENCH_DATA");
-    return mkdtemp(folder) == NULL;
-}
-
-static int tear_down(void **state) {
-    static const char *const names[] = {
-        "set.json", "set.json.gz", "bad.json.gz", "polymusic/near.json", "polymusic", ""};
-    (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        remove(path);
-    }
-    free(data_root);
-    return 0;
 }
 
 int main(void) {
