@@ -196,21 +196,21 @@ static const luaL_Reg query_meta[] = {
     {NULL, NULL},
 };
 
-static void make_classes(lua_State *L) {
-    if (luaL_newmetatable(L, database_name)) {
-        luaL_setfuncs(L, database_meta, 0);
-        luaL_newlib(L, database_methods);
-        lua_setfield(L, -2, "__index");
-    }
-    if (luaL_newmetatable(L, query_name))
-        luaL_setfuncs(L, query_meta, 0);
-    lua_pop(L, 2);
+void cbi_script_database_methods(lua_State *L) {
+    luaL_newmetatable(L, query_name);
+    luaL_setfuncs(L, query_meta, 0);
+    luaL_newmetatable(L, database_name);
+    luaL_setfuncs(L, database_meta, 0);
+    luaL_newlib(L, database_methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }
 
 int cbi_script_open_database(lua_State *L) {
     cb_err err;
     const char *path = luaL_checkstring(L, 1);
-    make_classes(L);
     database *db = lua_newuserdatauv(L, sizeof *db, 0);
     *db = (database){0};
     luaL_setmetatable(L, database_name);

@@ -385,6 +385,8 @@ static void push_core(lua_State *L, const cb_cell_def *const *cells) {
     lua_setfield(L, -2, "study_class");
     luaL_newmetatable(L, CBI_SCRIPT_OBJECT);
     lua_setfield(L, -2, "object");
+    cbi_script_database_methods(L);
+    lua_setfield(L, -2, "database_methods");
 }
 
 int cbi_script_open(lua_State *L, const cb_cell_def *const *cells) {

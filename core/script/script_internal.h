@@ -68,6 +68,8 @@ int cbi_script_train(lua_State *L);
 /* ---- cb.open (database.c) ---- */
 
 int cbi_script_open_database(lua_State *L);
+/* Makes the classes and pushes the table of a database's methods, to which results.lua adds. */
+void cbi_script_database_methods(lua_State *L);
 
 /* ---- where a study stands in git (commit.c) ---- */
 
