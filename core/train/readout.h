@@ -3,10 +3,9 @@
  * The readout: z = V y + a on the top layer's output y, at each step or at the last one, and the
  * losses on it.
  *
- *   CB_LOSS_SOFTMAX     -log softmax(z)[label]                              dz = softmax(z) -
- * onehot CB_LOSS_BERNOULLI   sum over k of softplus(z) - target*z                dz = sigmoid(z) -
- * target CB_LOSS_SQUARED     mean over k of (z - target)^2                       dz = 2/K (z -
- * target)
+ *   CB_LOSS_SOFTMAX     -log softmax(z)[label]                    dz = softmax(z) - onehot
+ *   CB_LOSS_BERNOULLI   sum over k of softplus(z) - target*z      dz = sigmoid(z) - target
+ *   CB_LOSS_SQUARED     mean over k of (z - target)^2             dz = 2/K (z - target)
  *
  * Values are f32; sums over rows are f64, row after row.
  */

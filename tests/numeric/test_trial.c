@@ -90,6 +90,30 @@ static void test_spec_has_everything(void **state) {
     cb_trial_destroy(trial);
 }
 
+/* A specification without any of the settings that came later, as it was first resolved. */
+static void test_old_specifications_stay(void **state) {
+    (void)state;
+    cb_trial *trial = make_trial(adding, base);
+    assert_string_equal(
+        cb_trial_spec(trial),
+        "{\"format\":1,\"layers\":[{\"hidden\":8,\"text\":\"state h, c\\nz = tanh(W x + R h + "
+        "b)\\ni = "
+        "sigmoid(W x + R h + b)\\nf = sigmoid(W x + R h + b)\\nc' = f*c + i*z\\no = sigmoid(W x + "
+        "R h "
+        "+ b)\\nh' = "
+        "o*tanh(c')\\n\"}],\"seed\":1,\"task\":{\"name\":\"adding\",\"settings\":{\"data_seed\":0,"
+        "\"form\":\"modern\",\"length\":10,\"test\":10,\"train\":20,\"valid\":10},\"sha256\":\"\"}"
+        ",\"train\":{\"batch\":16,\"beta1\":0.90000000000000002,\"beta2\":0.999,\"clip\":null,"
+        "\"epochs\":100,\"epsilon\":1e-08,\"forget_bias\":null,\"init\":{},\"loss_scale\":"
+        "\"frame\","
+        "\"optimiser\":\"adam\",\"order\":\"shuffle\",\"patience\":null,\"rate\":0.001,\"readout_"
+        "init\":\"glorot\"}"
+        "}");
+    assert_string_equal(cb_trial_key(trial),
+                        "1fc966b443b72e2a3dbb23a53c74d9126cb65de9bf15482e3d09562a586ec958");
+    cb_trial_destroy(trial);
+}
+
 #define WITH_TRAIN(cell, settings) ADDING cell ",'hidden':8,'seed':1,'train':{" settings "}}"
 
 static void test_what_changes_the_key(void **state) {
@@ -113,6 +137,22 @@ static void test_what_changes_the_key(void **state) {
         WITH_TRAIN(LSTM, "'forget_bias':1"),
         WITH_TRAIN(LSTM, "'init':{'R':'orthogonal(1)'}"),
         WITH_TRAIN(LSTM, "'readout_init':'zero'"),
+        WITH_TRAIN(LSTM, "'clip_value':1"),
+        WITH_TRAIN(LSTM, "'l2':1e-4"),
+        WITH_TRAIN(LSTM, "'weight_noise':0.1"),
+        WITH_TRAIN(LSTM, "'input_noise':0.1"),
+        WITH_TRAIN(LSTM, "'dropout':0.1"),
+        WITH_TRAIN(LSTM, "'input_dropout':0.1"),
+        WITH_TRAIN(LSTM, "'average':'ema'"),
+        WITH_TRAIN(LSTM, "'average':'mean'"),
+        WITH_TRAIN(LSTM, "'updates':199"),
+        WITH_TRAIN(LSTM, "'operations':1e7"),
+        WITH_TRAIN(LSTM, "'warm_up':1"),
+        WITH_TRAIN(LSTM, "'schedule':'step'"),
+        WITH_TRAIN(LSTM, "'schedule':'exponential'"),
+        WITH_TRAIN(LSTM, "'schedule':'cosine'"),
+        WITH_TRAIN(LSTM, "'schedule':'linear'"),
+        WITH_TRAIN(LSTM, "'schedule':'plateau'"),
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         expect_keys(adding, base, others[i], 0);
@@ -139,11 +179,38 @@ static void test_what_does_not_change_the_key(void **state) {
         WITH_TRAIN(LSTM, "'momentum':0.3"),
         WITH_TRAIN(LSTM, "'init':[]"),
         WITH_TRAIN(LSTM, "'loss_scale':'sequence'"), /* one target for each sequence */
+        WITH_TRAIN(LSTM, "'clip_value':null,'l2':0,'weight_noise':0.0,'input_noise':0,'dropout':0"),
+        WITH_TRAIN(LSTM, "'input_dropout':0,'average':'none','average_decay':0.5"),
+        WITH_TRAIN(LSTM, "'schedule':'constant','schedule_factor':0.1,'warm_up':0"),
+        WITH_TRAIN(LSTM, "'updates':200"), /* 100 epochs of two */
+        WITH_TRAIN(LSTM, "'operations':1e15"),
+        WITH_TRAIN(LSTM, "'decay':0.5,'weight_decay':2,'average_epochs':9"),
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         expect_keys(adding, base, same[i], 1);
     expect_keys(adding, WITH_TRAIN(LSTM, "'optimiser':'sgd'"),
                 WITH_TRAIN(LSTM, "'optimiser':'sgd','beta1':0.1,'beta2':0.2,'momentum':0.3"), 1);
+    /* defaults of settings that depend on others */
+    expect_keys(adding, WITH_TRAIN(LSTM, "'optimiser':'rmsprop'"),
+                WITH_TRAIN(LSTM, "'optimiser':'rmsprop','rate':0.001,'decay':0.99,'momentum':0,"
+                                 "'epsilon':1e-8,'beta1':0.3"),
+                1);
+    expect_keys(adding, WITH_TRAIN(LSTM, "'optimiser':'rmsprop-graves'"),
+                WITH_TRAIN(LSTM, "'optimiser':'rmsprop-graves','rate':0.0001,'decay':0.95,"
+                                 "'momentum':0.9,'epsilon':0.0001"),
+                1);
+    expect_keys(adding, WITH_TRAIN(LSTM, "'optimiser':'adagrad'"),
+                WITH_TRAIN(LSTM, "'optimiser':'adagrad','rate':0.01,'epsilon':1e-10"), 1);
+    expect_keys(adding, WITH_TRAIN(LSTM, "'optimiser':'adadelta'"),
+                WITH_TRAIN(LSTM, "'optimiser':'adadelta','rate':1,'decay':0.95,'epsilon':1e-6"), 1);
+    expect_keys(adding, WITH_TRAIN(LSTM, "'schedule':'step'"),
+                WITH_TRAIN(LSTM, "'schedule':'step','schedule_hold':10,'schedule_epochs':10,"
+                                 "'schedule_factor':0.5"),
+                1);
+    expect_keys(adding, WITH_TRAIN(LSTM, "'schedule':'cosine','schedule_hold':3"),
+                WITH_TRAIN(LSTM, "'schedule':'cosine','schedule_hold':3,'schedule_epochs':97,"
+                                 "'schedule_factor':0"),
+                1);
     expect_keys(adding, WITH_TRAIN(RNN, ""), WITH_TRAIN(RNN, "'forget_bias':1"), 1);
     expect_keys(adding, WITH_TRAIN(LSTM, "'init':{'b_f':'constant(1)'}"),
                 WITH_TRAIN(LSTM, "'forget_bias':2,'init':{'b_f':'constant(1.0)'}"), 1);
@@ -247,6 +314,82 @@ static void test_refused(void **state) {
     refuse_trial(adding, WITH_TRAIN(LSTM, "'readout_init':'orthogonal(1)'"), CB_EARG, "glorot");
 }
 
+/* Courses of training that make no sense; two updates an epoch. */
+static void test_refused_courses(void **state) {
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"'schedule':'steps'", "did you mean 'step'?"},
+        {"'schedule':'step','epochs':10", "schedule_epochs: expected fewer than the 10 epochs"},
+        {"'schedule':'step','schedule_hold':100", "schedule_hold: expected fewer than the 100"},
+        {"'schedule':'step','updates':20", "schedule_epochs: expected fewer than the 10 epochs"},
+        {"'schedule':'step','schedule_epochs':0", "schedule_epochs: expected an integer from 1"},
+        {"'schedule':'step','schedule_factor':0", "schedule_factor: expected above 0"},
+        {"'schedule':'exponential','schedule_factor':1",
+         "schedule_factor: expected above 0 and below 1"},
+        {"'schedule':'exponential','schedule_factor':2",
+         "schedule_factor: expected a number from 0 to 1"},
+        {"'schedule':'cosine','schedule_factor':1",
+         "schedule_factor: expected at least 0 and below 1"},
+        {"'schedule':'cosine','schedule_epochs':101", "schedule_epochs: expected at most 100"},
+        {"'schedule':'linear','schedule_hold':4,'schedule_epochs':97",
+         "schedule_epochs: expected at most 96"},
+        {"'schedule':'linear','schedule_hold':100", "schedule_hold"},
+        {"'schedule':'plateau','patience':5", "schedule_epochs: expected fewer than patience (5)"},
+        {"'schedule':'plateau','epochs':5", "schedule_epochs: expected fewer than the 5 epochs"},
+        {"'warm_up':200", "warm_up: expected fewer than the 200 updates"},
+        {"'warm_up':30,'updates':30", "warm_up: expected fewer than the 30 updates"},
+        {"'warm_up':-1", "warm_up"},
+        {"'operations':1000", "operations: expected at least"},
+        {"'updates':0", "updates"},
+        {"'clip_value':0", "clip_value"},
+        {"'dropout':1", "dropout"},
+        {"'weight_noise':-1", "weight_noise"},
+        {"'l2':-1", "l2"},
+        {"'optimiser':'adadelta','decay':1", "decay"},
+        {"'average':'ema','average_decay':1", "average_decay"},
+        {"'average':'mean','average_epochs':0", "average_epochs"},
+        {"'average':'emma'", "did you mean 'ema'?"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char spec[2048];
+        snprintf(spec, sizeof spec, ADDING LSTM ",'hidden':8,'train':{%s}}", wrong[i][0]);
+        refuse_trial(adding, spec, CB_EARG, wrong[i][1]);
+    }
+}
+
+static void test_budgets_in_epochs(void **state) {
+    (void)state;
+    static const struct {
+        const char *train;
+        size_t epochs;
+    } cases[] = {
+        {"'updates':7", 4},          {"'updates':8", 4}, {"'updates':9,'epochs':3", 3},
+        {"'operations':384959", 1}, /* an epoch has 3 * (200*640 + 20*16) */
+        {"'operations':1000000", 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char spec[2048];
+        snprintf(spec, sizeof spec, ADDING LSTM ",'hidden':8,'train':{%s}}", cases[i].train);
+        cb_trial *trial = make_trial(adding, spec);
+        assert_int_equal(cb_trial_epochs(trial), cases[i].epochs);
+        cb_trial_destroy(trial);
+    }
+}
+
+/* A trial that no machine can hold is told so before it is tried. */
+static void test_too_large_for_memory(void **state) {
+    (void)state;
+    cb_err err = {0};
+    cb_trial_result out;
+    cb_trial *trial =
+        make_trial(adding, ADDING RNN ",'hidden':30000,'depth':4,"
+                                      "'train':{'average':'mean','average_epochs':1000}}");
+    assert_int_equal(cb_trial_run(trial, NULL, &out, &err), CB_ENOMEM);
+    assert_non_null(strstr(err.text, "GB of memory, more than"));
+    assert_null(out.weights);
+    cb_trial_destroy(trial);
+}
+
 /* A resolved specification is bound to the task and data that it was resolved with. */
 static void test_other_data_is_refused(void **state) {
     (void)state;
@@ -280,11 +423,15 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resolved_is_its_own_specification),
         cmocka_unit_test(test_spec_has_everything),
+        cmocka_unit_test(test_old_specifications_stay),
         cmocka_unit_test(test_what_changes_the_key),
         cmocka_unit_test(test_what_does_not_change_the_key),
         cmocka_unit_test(test_params),
         cmocka_unit_test(test_params_of_a_cell_that_divides),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused_courses),
+        cmocka_unit_test(test_budgets_in_epochs),
+        cmocka_unit_test(test_too_large_for_memory),
         cmocka_unit_test(test_other_data_is_refused),
         cmocka_unit_test(test_costs),
     };

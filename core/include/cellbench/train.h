@@ -25,16 +25,53 @@
  * there as at the nearest smaller size, up to 63 below, that can: the size found is always one
  * that builds. It is an error if the smallest one has too many already.
  *
- * Settings of "train" (all are part of the identity):
+ * Settings of "train" (all are part of the identity; those marked "off" are in it only when they
+ * are on, and those that belong to a value of another setting only with that value):
  *
- *   optimiser     "adam"     sgd, momentum, nesterov or adam
- *   rate          0.001      learning rate r
- *   momentum      0.9        m; left out unless the optimiser is momentum or nesterov
- *   beta1, beta2  0.9 0.999  left out unless the optimiser is adam
- *   epsilon       1e-8       likewise
+ *   optimiser     "adam"     sgd, momentum, nesterov, adam, adamw, rmsprop, rmsprop-graves, adagrad
+ *                            or adadelta
+ *   rate          0.001      learning rate r; rmsprop-graves 0.0001 (Graves 2013), adagrad 0.01
+ *                            (PyTorch), adadelta 1
+ *   momentum      0.9        m of momentum, nesterov, rmsprop-graves; of rmsprop 0
+ *   beta1, beta2  0.9 0.999  of adam, adamw
+ *   epsilon       1e-8       e of adam, adamw, rmsprop; rmsprop-graves 0.0001, adagrad 1e-10
+ *                            (PyTorch), adadelta 1e-6 (Zeiler 2012)
+ *   decay         0.95       d of rmsprop-graves, adadelta; of rmsprop 0.99 (PyTorch; 0.9 in
+ *                            Tieleman, Hinton 2012)
+ *   weight_decay  0.01       of adamw (PyTorch); acts on matrices
+ *   schedule      "constant" off. What the rate is multiplied by, see below: step, exponential,
+ *                            cosine, linear or plateau
+ *   schedule_hold            h, 0; step: schedule_epochs; not read by plateau
+ *   schedule_epochs          n, step 10, exponential 1, plateau 5; cosine, linear: all that is left
+ *   schedule_factor          f, step and plateau 0.5, exponential 0.95, cosine and linear 0
+ *   warm_up       0          off. In update u <= warm_up the rate is also multiplied by u/warm_up:
+ *                            Goyal et al. 2017
  *   clip          null       largest norm of the whole gradient; null: no clipping
+ *   clip_value    null       off. Each element of the gradient is cut to -v..v, before the norm is
+ *                            taken: Mikolov 2012. (Graves 2013 cuts derivatives within a network.)
+ *   l2            0          off. l2*w is added to the gradient, after clipping; the loss that is
+ *                            reported is without it. Matrices only, the readout's too; not vectors
+ *   weight_noise  0          off. sd of Gaussian noise on all learned weights, drawn for each
+ *                            update and kept over its passes; the gradient found with it is
+ *                            applied to the weights without: Graves 2011, 2013 (0.075)
+ *   input_noise   0          off. sd of Gaussian noise on dense input, in training
+ *   dropout       0          off. Probability with which an element of a layer's output is 0 for
+ *                            the layer above, or the readout, in training; the others are divided
+ *                            by 1 - dropout. The recurrence sees all: Zaremba et al. 2014
+ *   input_dropout 0          off. The same of dense input
+ *   average       "none"     off. Validation, the choice of the best epoch and the test use
+ *                            averaged weights: Polyak, Juditsky 1992. ema: the sum over updates t
+ *                            of a^(now - t) w_t, divided by the sum of these factors; mean: all
+ *                            updates of the last epochs alike
+ *   average_decay 0.999      a of ema
+ *   average_epochs 5         of mean
  *   batch         16         sequences in one update; the last of an epoch may be smaller
  *   epochs        100        most passes over the training split
+ *   updates       null       off. Most updates. Training ends with what is used up first; then
+ *                            comes validation, also within an epoch
+ *   operations    null       off. Most flop of the updates together (three forward passes each), by
+ *                            the cost model, so that it does not depend on any clock; an update
+ *                            that does not fit is not begun. Evaluations are not counted
  *   patience      null       stop after so many epochs without a lower validation metric
  *   loss_scale    "frame"    what the gradient of the loss, summed over a batch, is divided by:
  *                            "sum" nothing, "sequence" its sequences, "frame" its frames (with
@@ -52,11 +89,38 @@
  *   nesterov   v = m*v - r*g, w += m*v - r*g                 eq. 3, 4; w is the point at which
  *                                                            the gradient is taken
  *   adam       Kingma, Ba 2015, algorithm 1, with bias correction
+ *   adamw      w -= r*weight_decay*w, then adam              Loshchilov, Hutter 2019, algorithm 2;
+ *                                                            their lambda is r*weight_decay
+ *   rmsprop    n = d*n + (1-d)*g^2                           Tieleman, Hinton 2012; momentum as in
+ *              v = m*v + g/(sqrt(n) + e), w -= r*v           PyTorch
+ *   rmsprop-graves                                           Graves 2013, eq. 38 to 45: g is
+ *              n = d*n + (1-d)*g^2, a = d*a + (1-d)*g        divided by its standard deviation,
+ *              v = m*v - r*g/sqrt(n - a^2 + e), w += v       not by its root mean square
+ *   adagrad    s += g^2, w -= r*g/(sqrt(s) + e)              Duchi et al. 2011
+ *   adadelta   n = d*n + (1-d)*g^2                           Zeiler 2012, algorithm 1
+ *              v = sqrt((s + e)/(n + e))*g
+ *              s = d*s + (1-d)*v^2, w -= r*v
  *   clip       g *= clip/|g| if |g| > clip, over all tensors together: Pascanu et al. 2013
+ *
+ * Schedules. p: passes made before an update; it counts sequences, 3.5 in the middle of epoch 4.
+ *
+ *   step         1 while p < h, then f^(1 + floor((p - h)/n)). Zaremba et al. 2014, small model:
+ *                schedule_hold = 4, schedule_epochs = 1, schedule_factor = 0.5
+ *   exponential  1 while p < h, then f^((p - h)/n)
+ *   linear       1 while p < h, then down to f along a line over n epochs
+ *   cosine       the same along half a cosine: Loshchilov, Hutter 2017, eq. 5, without restarts
+ *   plateau      times f whenever the validation metric has not been lower for n epochs, counted
+ *                from the best epoch or the last drop
+ *
+ * Refused: a warm-up as long as the training, a schedule that begins or ends after it, a plateau
+ * that patience never lets act, a factor that changes nothing or (but for linear and cosine) ends
+ * it, operations that are not enough for one update, noise on input that is not dense.
  *
  * An epoch: a permutation of the training sequences from the stream (seed, "order", epoch), cut
  * into batches; in each, sequences stand longest first, equal ones in the order drawn. Each update:
- * forward, loss, back-propagation through the whole sequences, clip, step, limits of the cell;
+ * noise and dropout from the streams (seed, purpose, update) with the purposes "noise/input",
+ * "noise/weights", "dropout/input", "dropout/<layer>" and "dropout/readout"; forward, loss,
+ * back-propagation through the whole sequences, clip_value, clip, l2, step, limits of the cell;
  * fixed tensors stay. The training metric is the running one, each batch before its update. Then
  * validation. Epoch 0 is validation before the first update; it takes part in the choice of the
  * best epoch. The readout z = V y + a stands on the output of the top layer.
@@ -150,7 +214,8 @@ typedef struct cb_trial_result {
 /* Trains, validates after each epoch, stops early, takes the test value. A trial that diverges is a
  * result, not an error. Rows come in order: valid of epoch 0; train and valid of 1, 2, ...; test,
  * with the number of the best epoch. Where a trial diverges
- * the rows end: all of them are finite. */
+ * the rows end: all of them are finite. CB_ENOMEM, with both figures and before anything is tried,
+ * if cb_trial_memory is more than 9/10 of this machine's memory. */
 CB_API CB_MUST_USE cb_status cb_trial_run(const cb_trial *trial, const cb_train_events *events,
                                           cb_trial_result *out, cb_err *err);
 
