@@ -204,40 +204,31 @@ out:
 
 /* ---- the task ---- */
 
-static cb_status text_open(cb_data *data, void **own, const char *settings_json, cb_err *err) {
-    *data = (cb_data){
-        .input = CB_INPUT_INDEX, .loss = CB_LOSS_SOFTMAX, .when = CB_WHEN_EACH, .metric = "nats"};
+static cb_status text_fill(const void *context, cbi_dataset *set, cb_data *data,
+                           const json_t *settings, cb_err *err) {
     cb_status st = CB_OK;
-    cbi_dataset *set = NULL;
-    json_t *settings = NULL;
     char *path = NULL, *text = NULL;
-    size_t length = 0;
-    if ((st = cbi_task_settings(&settings, settings_json, err)) != CB_OK)
-        goto out;
+    size_t length = 0, limit = cbi_setting_size(settings, "limit");
     const char *file = cbi_setting_text(settings, "file");
     const cbi_cut cut = cbi_cut_of(settings);
+    (void)context;
     if (file != NULL)
         st = cbi_recorded_read(&text, &length, &path, data, file, folders, MOST_BYTES, err);
     else
         st = read_licences(&text, &length, &path, data, err);
-    if (st != CB_OK)
-        goto out;
-    if ((st = cbi_dataset_create(&set, err)) != CB_OK)
-        goto out;
-    st = cbi_characters_read(set, data, text, length, cbi_setting_size(settings, "limit"), &cut,
-                             path, err);
-    if (st != CB_OK)
-        goto out;
-    if ((st = add_baselines(set, data, err)) != CB_OK)
-        goto out;
-    *own = set;
-    set = NULL;
-out:
-    cbi_dataset_destroy(set);
+    if (st == CB_OK)
+        st = cbi_characters_read(set, data, text, length, limit, &cut, path, err);
+    if (st == CB_OK)
+        st = add_baselines(set, data, err);
     cbi_free(text);
     cbi_free(path);
-    json_decref(settings);
     return st;
+}
+
+static cb_status text_open(cb_data *data, void **own, const char *settings_json, cb_err *err) {
+    *data = (cb_data){
+        .input = CB_INPUT_INDEX, .loss = CB_LOSS_SOFTMAX, .when = CB_WHEN_EACH, .metric = "nats"};
+    return cbi_dataset_open(data, own, settings_json, text_fill, NULL, err);
 }
 
 static const cb_setting_def text_settings[] = {

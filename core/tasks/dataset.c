@@ -99,6 +99,27 @@ cb_status cbi_dataset_frames(cbi_dataset *set, cb_data *data, cb_split_name spli
     return CB_OK;
 }
 
+cb_status cbi_dataset_open(cb_data *data, void **own, const char *settings_json, cbi_fill *fill,
+                           const void *context, cb_err *err) {
+    cb_status st = CB_OK;
+    cbi_dataset *set = NULL;
+    json_t *settings = NULL;
+    *own = NULL;
+    st = cbi_json_parse(&settings, settings_json, strlen(settings_json), "settings", err);
+    if (st != CB_OK)
+        goto out;
+    if ((st = cbi_dataset_create(&set, err)) != CB_OK)
+        goto out;
+    if ((st = fill(context, set, data, settings, err)) != CB_OK)
+        goto out;
+    *own = set;
+    set = NULL;
+out:
+    cbi_dataset_destroy(set);
+    json_decref(settings);
+    return st;
+}
+
 size_t cbi_target_rows(const cb_data *data, cb_split_name split) {
     const cb_split *view = &data->split[split];
     return data->when == CB_WHEN_LAST ? view->sequences : view->frames;
@@ -196,32 +217,23 @@ static cb_status draw_split(cbi_dataset *set, cb_data *data, cb_split_name split
     return CB_OK;
 }
 
-cb_status cbi_dataset_generate(cb_data *data, void **own, const char *settings_json,
-                               const cbi_generator *generator, cb_err *err) {
-    cb_status st = CB_OK;
-    cbi_dataset *set = NULL;
-    json_t *settings = NULL;
-    *own = NULL;
-    if ((st = cbi_task_settings(&settings, settings_json, err)) != CB_OK)
-        goto out;
-    if ((st = generator->read(generator->plan, data, settings, err)) != CB_OK)
-        goto out;
-    if ((st = cbi_dataset_create(&set, err)) != CB_OK)
-        goto out;
+static cb_status draw_splits(const void *context, cbi_dataset *set, cb_data *data,
+                             const json_t *settings, cb_err *err) {
+    const cbi_generator *generator = context;
+    cb_status st = generator->read(generator->plan, data, settings, err);
     uint64_t seed = cbi_setting_size(settings, "data_seed");
-    for (cb_split_name k = CB_TRAIN; k < CB_SPLITS; k++) {
+    for (cb_split_name k = CB_TRAIN; k < CB_SPLITS && st == CB_OK; k++) {
         size_t sequences = cbi_setting_size(settings, cbi_split_names[k]);
         st = draw_split(set, data, k, seed, sequences, generator, err);
-        if (st != CB_OK)
-            goto out;
     }
-    generator->measure(generator->plan, set, data);
-    *own = set;
-    set = NULL;
-out:
-    cbi_dataset_destroy(set);
-    json_decref(settings);
+    if (st == CB_OK)
+        generator->measure(generator->plan, set, data);
     return st;
+}
+
+cb_status cbi_dataset_generate(cb_data *data, void **own, const char *settings_json,
+                               const cbi_generator *generator, cb_err *err) {
+    return cbi_dataset_open(data, own, settings_json, draw_splits, generator, err);
 }
 
 float cbi_uniform_float(cb_random *random) {
@@ -229,10 +241,6 @@ float cbi_uniform_float(cb_random *random) {
 }
 
 /* ---- resolved settings ---- */
-
-cb_status cbi_task_settings(json_t **out, const char *settings_json, cb_err *err) {
-    return cbi_json_parse(out, settings_json, strlen(settings_json), "settings", err);
-}
 
 size_t cbi_setting_size(const json_t *settings, const char *name) {
     json_int_t value = json_integer_value(json_object_get(settings, name));

@@ -71,6 +71,14 @@ void cbi_baseline_add(cbi_dataset *set, cb_data *data, const char *name, const c
  */
 void cbi_baseline_classes(cbi_dataset *set, cb_data *data, const char *name, size_t tail);
 
+/* The whole of a task's open, once it has laid down what of input, loss and dimensions is fixed:
+ * reads the settings and lets `fill` make the three splits and the baselines, for which `context`
+ * is passed on. *own is NULL after a failure. */
+typedef cb_status cbi_fill(const void *context, cbi_dataset *set, cb_data *data,
+                           const json_t *settings, cb_err *err);
+CB_MUST_USE cb_status cbi_dataset_open(cb_data *data, void **own, const char *settings_json,
+                                       cbi_fill *fill, const void *context, cb_err *err);
+
 /*
  * Generated tasks. They all have the settings train, valid, test (sequences of each split) and
  * data_seed; sequence s of a split is drawn from the stream (data_seed, "data/<split>", s) alone,
@@ -97,17 +105,14 @@ typedef struct cbi_generator {
     void (*measure)(const void *plan, cbi_dataset *set, cb_data *data); /* the baselines */
 } cbi_generator;
 
-/* The whole of a generated task's open, once it has laid down input, loss and dimensions: reads the
- * settings, draws all three splits, measures the baselines. *own is NULL after a failure. */
+/* cbi_dataset_open for a generated task: draws all three splits, measures the baselines. */
 CB_MUST_USE cb_status cbi_dataset_generate(cb_data *data, void **own, const char *settings_json,
                                            const cbi_generator *generator, cb_err *err);
 
 /* In [0, 1), a multiple of 2^-24: exact as a float, so that it never rounds up to 1. */
 float cbi_uniform_float(cb_random *random);
 
-/* Resolved settings of a task, as its `open` receives them. The table has been checked: the key is
- * there and of its type. */
-CB_MUST_USE cb_status cbi_task_settings(json_t **out, const char *settings_json, cb_err *err);
+/* Resolved settings of a task. The table has been checked: the key is there and of its type. */
 size_t cbi_setting_size(const json_t *settings, const char *name);
 const char *cbi_setting_text(const json_t *settings, const char *name); /* NULL: null */
 

@@ -50,6 +50,24 @@ static void add_baselines(cbi_dataset *set, cb_data *data) {
     cbi_baseline_add(set, data, "fair coin", "nats", coin, coin);
 }
 
+static cb_status music_fill(const void *context, cbi_dataset *set, cb_data *data,
+                            const json_t *settings, cb_err *err) {
+    cb_status st = CB_OK;
+    char *path = NULL, *text = NULL;
+    size_t length = 0;
+    const char *file = cbi_setting_text(settings, "file");
+    (void)context;
+    st = cbi_recorded_read(&text, &length, &path, data, file, folders, MOST_BYTES, err);
+    if (st != CB_OK)
+        return st;
+    st = cbi_notes_read(set, data, text, length, cbi_setting_size(settings, "limit"), path, err);
+    if (st == CB_OK)
+        add_baselines(set, data);
+    cbi_free(text);
+    cbi_free(path);
+    return st;
+}
+
 static cb_status music_open(cb_data *data, void **own, const char *settings_json, cb_err *err) {
     *data = (cb_data){.input = CB_INPUT_DENSE,
                       .input_dim = CBI_NOTES,
@@ -57,31 +75,7 @@ static cb_status music_open(cb_data *data, void **own, const char *settings_json
                       .when = CB_WHEN_EACH,
                       .target_dim = CBI_NOTES,
                       .metric = "nats"};
-    cb_status st = CB_OK;
-    cbi_dataset *set = NULL;
-    json_t *settings = NULL;
-    char *path = NULL, *text = NULL;
-    size_t length = 0;
-    if ((st = cbi_task_settings(&settings, settings_json, err)) != CB_OK)
-        goto out;
-    const char *file = cbi_setting_text(settings, "file");
-    st = cbi_recorded_read(&text, &length, &path, data, file, folders, MOST_BYTES, err);
-    if (st != CB_OK)
-        goto out;
-    if ((st = cbi_dataset_create(&set, err)) != CB_OK)
-        goto out;
-    st = cbi_notes_read(set, data, text, length, cbi_setting_size(settings, "limit"), path, err);
-    if (st != CB_OK)
-        goto out;
-    add_baselines(set, data);
-    *own = set;
-    set = NULL;
-out:
-    cbi_dataset_destroy(set);
-    cbi_free(text);
-    cbi_free(path);
-    json_decref(settings);
-    return st;
+    return cbi_dataset_open(data, own, settings_json, music_fill, NULL, err);
 }
 
 static const cb_setting_def music_settings[] = {

@@ -27,27 +27,15 @@ typedef struct cbi_cut {
     size_t length; /* steps of a sequence; the last of a split may be shorter */
 } cbi_cut;
 
+/* clang-format off */
 #define CBI_SETTINGS_CUT(steps)                                                                    \
-    {"valid_share",                                                                                \
-     CB_SETTING_NUMBER,                                                                            \
-     "0.1",                                                                                        \
-     0,                                                                                            \
-     1,                                                                                            \
-     NULL,                                                                                         \
-     1,                                                                                            \
+    {"valid_share", CB_SETTING_NUMBER, "0.1", 0, 1, NULL, 1,                                       \
      "share of the record, behind the training part, that is for validation"},                     \
-        {"test_share",                                                                             \
-         CB_SETTING_NUMBER,                                                                        \
-         "0.1",                                                                                    \
-         0,                                                                                        \
-         1,                                                                                        \
-         NULL,                                                                                     \
-         1,                                                                                        \
-         "share at the end of the record that is for the test"},                                   \
-    {                                                                                              \
-        "length", CB_SETTING_INT, steps, 1, 1e7, NULL, 1,                                          \
-            "steps of a sequence; the last one of a split may be shorter"                          \
-    }
+    {"test_share", CB_SETTING_NUMBER, "0.1", 0, 1, NULL, 1,                                        \
+     "share at the end of the record that is for the test"},                                       \
+    {"length", CB_SETTING_INT, steps, 1, 1e7, NULL, 1,                                             \
+     "steps of a sequence; the last one of a split may be shorter"}
+/* clang-format on */
 
 cbi_cut cbi_cut_of(const json_t *settings);
 

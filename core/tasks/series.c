@@ -149,6 +149,20 @@ out:
     return st;
 }
 
+static cb_status series_fill(const void *context, cbi_dataset *set, cb_data *data,
+                             const json_t *settings, cb_err *err) {
+    series all = {0};
+    const cbi_cut cut = cbi_cut_of(settings);
+    (void)context;
+    cb_status st = read_series(&all, data, settings, &cut, err);
+    if (st == CB_OK)
+        st = lay_out(set, data, &all, &cut, err);
+    if (st == CB_OK)
+        add_baselines(set, data, &all);
+    cbi_free(all.values);
+    return st;
+}
+
 static cb_status series_open(cb_data *data, void **own, const char *settings_json, cb_err *err) {
     *data = (cb_data){.input = CB_INPUT_DENSE,
                       .input_dim = 1,
@@ -156,27 +170,7 @@ static cb_status series_open(cb_data *data, void **own, const char *settings_jso
                       .when = CB_WHEN_EACH,
                       .target_dim = 1,
                       .metric = "mse"};
-    cb_status st = CB_OK;
-    cbi_dataset *set = NULL;
-    json_t *settings = NULL;
-    series all = {0};
-    if ((st = cbi_task_settings(&settings, settings_json, err)) != CB_OK)
-        goto out;
-    const cbi_cut cut = cbi_cut_of(settings);
-    if ((st = read_series(&all, data, settings, &cut, err)) != CB_OK)
-        goto out;
-    if ((st = cbi_dataset_create(&set, err)) != CB_OK)
-        goto out;
-    if ((st = lay_out(set, data, &all, &cut, err)) != CB_OK)
-        goto out;
-    add_baselines(set, data, &all);
-    *own = set;
-    set = NULL;
-out:
-    cbi_dataset_destroy(set);
-    cbi_free(all.values);
-    json_decref(settings);
-    return st;
+    return cbi_dataset_open(data, own, settings_json, series_fill, NULL, err);
 }
 
 static const cb_setting_def series_settings[] = {
