@@ -38,8 +38,8 @@ GROUP BY s.study_id
 ORDER BY s.name]]
 
 local TRIALS = [[
-SELECT t.trial_id AS id, c.name AS cell, st.config AS config, t.seed AS seed, t.state AS state,
-       t.metric AS metric, a.train AS train, a.valid AS valid, a.test AS test,
+SELECT t.trial_id AS id, c.name AS cell, st.config AS config, %s AS role, t.seed AS seed,
+       t.state AS state, t.metric AS metric, a.train AS train, a.valid AS valid, a.test AS test,
        a.valid_error AS valid_error, a.test_error AS test_error, t.hidden AS hidden,
        t.param_count AS param_count, a.epochs AS epochs, a.best_epoch AS best_epoch,
        a.updates AS updates, a.wall_seconds AS wall_seconds, a.cpu_seconds AS cpu_seconds,
@@ -50,8 +50,12 @@ JOIN cell AS c ON c.cell_id = st.cell_id
 LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id
 WHERE st.study_id = ? AND st.retired = 0]]
 
--- Conditions on trials: option -> column.
-local FILTERS = { cell = "c.name", config = "st.config", seed = "t.seed", state = "t.state" }
+-- Conditions on trials: option -> column. That of the role stands in the results: databases that
+-- were written before there were confirmation seeds have none.
+local FILTERS = {
+  cell = "c.name", config = "st.config", role = "%s", seed = "t.seed", state = "t.state",
+}
+local ROLES = { first = true, confirm = true }
 local STATES = { pending = true, running = true, done = true, diverged = true, failed = true }
 local MEASURES = {
   train = true, valid = true, test = true, valid_error = true, test_error = true,
@@ -94,7 +98,7 @@ end
 
 -- The statement that finds the trials that `options` ask for, and its values.
 local function select_trials(self, options, known, where)
-  local sql, bound = { TRIALS }, { self.id }
+  local sql, bound = { TRIALS:format(self.role) }, { self.id }
   values.check_keys(values.options(options, where), known, where)
   if options.cell ~= nil then
     check_cell(self, options.cell, where)
@@ -103,13 +107,16 @@ local function select_trials(self, options, known, where)
     fault("%s: state: expected %s, got %s", where,
       table.concat(values.sorted_keys(STATES), ", "), show(options.state))
   end
+  if options.role ~= nil and not ROLES[options.role] then
+    fault("%s: role: expected confirm or first, got %s", where, show(options.role))
+  end
   for _, name in ipairs(values.sorted_keys(FILTERS)) do
     local value = options[name]
     if value ~= nil then
       if name == "config" or name == "seed" then
         values.integer(value, 0, math.maxinteger, where .. ": " .. name)
       end
-      sql[#sql + 1] = ("AND %s = ?"):format(FILTERS[name])
+      sql[#sql + 1] = ("AND %s = ?"):format(FILTERS[name]:format(self.role))
       bound[#bound + 1] = value
     end
   end
@@ -126,7 +133,7 @@ local function with_settings(self, trial)
   return trial
 end
 
--- study:trials{ cell =, state =, config =, seed = }: an iterator, in the order of the study.
+-- study:trials{ cell =, state =, config =, seed =, role = }: an iterator in the study's order.
 function methods.trials(self, options)
   check_self(self, "trials")
   local sql, bound = select_trials(self, options == nil and {} or options, FILTERS, "study:trials")
@@ -138,15 +145,21 @@ function methods.trials(self, options)
   end, nil, nil, query
 end
 
-local BEST_KEYS = { cell = true, config = true, seed = true, n = true, by = true }
+local BEST_KEYS = {
+  cell = true, config = true, role = true, seed = true, n = true, by = true,
+}
 
--- study:best{ cell =, n =, by = }: a list, best first.
+-- study:best{ cell =, config =, seed =, role =, n =, by = }: a list, best first. Confirmation seeds
+-- choose nothing, unless they are asked for.
 function methods.best(self, options)
   check_self(self, "best")
   if options == nil then
     options = {}
   end
   local sql, bound = select_trials(self, options, BEST_KEYS, "study:best")
+  if options.role == nil then
+    sql[#sql + 1] = ("AND %s = 'first'"):format(self.role)
+  end
   local n, by = options.n, options.by
   if n == nil then
     n = 1
@@ -204,7 +217,11 @@ core.database_methods.study = core.guard(function(db, name)
   local names = {}
   for _, row in ipairs(all(db, "SELECT study_id AS id, name FROM study ORDER BY name")) do
     if row.name == name then
-      return setmetatable({ db = db, id = row.id, name = name }, Results)
+      local has_role = #all(db, "SELECT 1 FROM pragma_table_info('study_trial') "
+        .. "WHERE name = 'role'") > 0
+      return setmetatable({
+        db = db, id = row.id, name = name, role = has_role and "st.role" or "'first'",
+      }, Results)
     end
     names[#names + 1] = row.name
   end
