@@ -135,6 +135,13 @@ size_t cb_stack_layer_count(const cb_stack *s) {
 const cb_cell *cb_stack_cell(const cb_stack *s, size_t layer) {
     return layer < s->layers ? s->cells[layer] : NULL;
 }
+int cb_stack_runs_forward(const cb_stack *s) {
+    for (size_t u = 0; u < s->layers; u++)
+        if (s->units[u].reverse)
+            return 0;
+    return 1;
+}
+
 cb_input_kind cb_stack_input_kind(const cb_stack *s) {
     return s->kind;
 }

@@ -74,27 +74,18 @@ cb_status cbi_batch_bytes(const cb_data *data, size_t n, size_t frames, size_t s
     return CB_OK;
 }
 
-cb_status cbi_batch_init(cbi_batch *batch, const cb_data *data, size_t n, unsigned splits,
-                         cb_err *err) {
+cb_status cbi_batch_init_sizes(cbi_batch *batch, const cb_data *data, size_t n, size_t frames,
+                               size_t steps, cb_err *err) {
     cb_status st;
     sizes s;
-    size_t sequences = 0;
-    *batch = (cbi_batch){.data = data, .ldx = data->input_dim};
-    for (size_t i = 0; i < CB_SPLITS; i++) {
-        size_t frames, steps;
-        if (!(splits & (1u << i)))
-            continue;
-        if ((st = cbi_batch_most(&data->split[i], n, &frames, &steps, err)) != CB_OK)
-            return st;
-        batch->most_frames = frames > batch->most_frames ? frames : batch->most_frames;
-        batch->most_steps = steps > batch->most_steps ? steps : batch->most_steps;
-        sequences = data->split[i].sequences > sequences ? data->split[i].sequences : sequences;
-    }
-    n = n < sequences ? n : sequences;
-    batch->most_sequences = n;
-    if ((st = size_arrays(&s, data, n, batch->most_frames, err)) != CB_OK)
+    *batch = (cbi_batch){.data = data,
+                         .ldx = data->input_dim,
+                         .most_sequences = n,
+                         .most_frames = frames,
+                         .most_steps = steps};
+    if ((st = size_arrays(&s, data, n, frames, err)) != CB_OK)
         return st;
-    if ((batch->rows = cbi_calloc(batch->most_steps + 1, sizeof *batch->rows)) == NULL ||
+    if ((batch->rows = cbi_calloc(steps + 1, sizeof *batch->rows)) == NULL ||
         (batch->members = cbi_calloc(n + 1, sizeof *batch->members)) == NULL ||
         (s.x && (batch->x_store = cbi_aligned_calloc(s.x, sizeof(float))) == NULL) ||
         (s.target && (batch->target_store = cbi_calloc(s.target, sizeof(float))) == NULL) ||
@@ -102,8 +93,7 @@ cb_status cbi_batch_init(cbi_batch *batch, const cb_data *data, size_t n, unsign
         (s.label && (batch->label_store = cbi_calloc(s.label, sizeof(int32_t))) == NULL) ||
         (s.last && (batch->last_store = cbi_calloc(s.last, sizeof(size_t))) == NULL)) {
         cbi_batch_fini(batch);
-        return cb_fail(err, CB_ENOMEM, "batch: %zu sequences of %zu frames together", n,
-                       batch->most_frames);
+        return cb_fail(err, CB_ENOMEM, "batch: %zu sequences of %zu frames together", n, frames);
     }
     batch->x = batch->x_store;
     batch->index = batch->index_store;
@@ -111,6 +101,25 @@ cb_status cbi_batch_init(cbi_batch *batch, const cb_data *data, size_t n, unsign
     batch->label = batch->label_store;
     batch->last = batch->last_store;
     return CB_OK;
+}
+
+cb_status cbi_batch_init(cbi_batch *batch, const cb_data *data, size_t n, unsigned splits,
+                         cb_err *err) {
+    size_t sequences = 0, most_frames = 0, most_steps = 0;
+    *batch = (cbi_batch){0};
+    for (size_t i = 0; i < CB_SPLITS; i++) {
+        size_t frames, steps;
+        cb_status st;
+        if (!(splits & (1u << i)))
+            continue;
+        if ((st = cbi_batch_most(&data->split[i], n, &frames, &steps, err)) != CB_OK)
+            return st;
+        most_frames = frames > most_frames ? frames : most_frames;
+        most_steps = steps > most_steps ? steps : most_steps;
+        sequences = data->split[i].sequences > sequences ? data->split[i].sequences : sequences;
+    }
+    return cbi_batch_init_sizes(batch, data, n < sequences ? n : sequences, most_frames, most_steps,
+                                err);
 }
 
 void cbi_batch_fini(cbi_batch *batch) {
@@ -124,20 +133,6 @@ void cbi_batch_fini(cbi_batch *batch) {
     *batch = (cbi_batch){0};
 }
 
-/* Sorts the members that have frames; returns how many those are. */
-static size_t sort_members(cbi_batch *batch, const cb_split *split, const uint32_t *list,
-                           size_t n) {
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t s = list[i];
-        const size_t length = split->start[s + 1] - split->start[s];
-        if (length > 0)
-            batch->members[kept++] = (cbi_member){s, (uint32_t)i, length};
-    }
-    qsort(batch->members, kept, sizeof *batch->members, longer_first);
-    return kept;
-}
-
 /* Copies target row `from` of the split to row `to` of the batch. */
 static void copy_target(cbi_batch *batch, const cb_split *split, size_t to, size_t from) {
     const size_t K = batch->data->target_dim;
@@ -147,19 +142,19 @@ static void copy_target(cbi_batch *batch, const cb_split *split, size_t to, size
         memcpy(batch->target_store + to * K, split->target + from * K, K * sizeof(float));
 }
 
-void cbi_batch_pack(cbi_batch *batch, const cb_split *split, const uint32_t *list, size_t n) {
+void cbi_batch_lay_out(cbi_batch *batch, const cb_split *split, size_t B) {
     const size_t I = batch->data->input_dim;
     const int each = batch->data->when == CB_WHEN_EACH;
-    const size_t B = sort_members(batch, split, list, n);
     const cbi_member *m = batch->members;
-    const size_t T = B ? m[0].length : 0;
     size_t at = 0, running = B;
+    qsort(batch->members, B, sizeof *batch->members, longer_first);
+    const size_t T = B ? m[0].length : 0;
     for (size_t t = 0; t < T; t++) {
         while (m[running - 1].length <= t)
             running--;
         batch->rows[t] = (uint32_t)running;
         for (size_t r = 0; r < running; r++, at++) {
-            const size_t from = split->start[m[r].sequence] + t;
+            const size_t from = m[r].from + t;
             if (batch->x_store)
                 memcpy(batch->x_store + at * I, split->x + from * I, I * sizeof(float));
             if (batch->index_store)
@@ -174,6 +169,17 @@ void cbi_batch_pack(cbi_batch *batch, const cb_split *split, const uint32_t *lis
     }
     batch->steps = (cb_steps){.T = T, .B = B, .rows = batch->rows, .frames = at};
     batch->targets = each ? at : B;
+}
+
+void cbi_batch_pack(cbi_batch *batch, const cb_split *split, const uint32_t *list, size_t n) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t s = list[i];
+        const size_t from = split->start[s], length = split->start[s + 1] - from;
+        if (length > 0)
+            batch->members[kept++] = (cbi_member){from, length, s, (uint32_t)i};
+    }
+    cbi_batch_lay_out(batch, split, kept);
 }
 
 void cbi_batch_order(uint64_t seed, uint64_t epoch, int shuffle, size_t n, uint32_t *order) {

@@ -12,10 +12,11 @@
 #include "cellbench/engine.h"
 #include "cellbench/task.h"
 
+/* What becomes a sequence of a batch: frames from .. from + length - 1 of the split. */
 typedef struct cbi_member {
-    uint32_t sequence;
-    uint32_t place; /* in the list given: decides between equal lengths */
-    size_t length;
+    size_t from, length;
+    uint32_t sequence; /* of the split */
+    uint32_t place;    /* in the list given: decides between equal lengths */
 } cbi_member;
 
 typedef struct cbi_batch {
@@ -45,6 +46,9 @@ CB_MUST_USE cb_status cbi_batch_most(const cb_split *split, size_t n, size_t *fr
 /* Makes room for any `n` sequences of any of the splits marked in `splits` (bit 1 << split). */
 CB_MUST_USE cb_status cbi_batch_init(cbi_batch *batch, const cb_data *data, size_t n,
                                      unsigned splits, cb_err *err);
+/* The same for up to n members with so many frames together, none longer than `steps`. */
+CB_MUST_USE cb_status cbi_batch_init_sizes(cbi_batch *batch, const cb_data *data, size_t n,
+                                           size_t frames, size_t steps, cb_err *err);
 void cbi_batch_fini(cbi_batch *batch);
 /* Bytes that cbi_batch_init takes. */
 CB_MUST_USE cb_status cbi_batch_bytes(const cb_data *data, size_t n, size_t frames, size_t steps,
@@ -53,6 +57,9 @@ CB_MUST_USE cb_status cbi_batch_bytes(const cb_data *data, size_t n, size_t fram
 /* Lays out the sequences named by list[0..n-1], n at most that of init. Sequences without frames
  * are left out: they have no step and no target. */
 void cbi_batch_pack(cbi_batch *batch, const cb_split *split, const uint32_t *list, size_t n);
+
+/* Lays out batch->members[0..n-1], which it sorts; each is at least one frame long. */
+void cbi_batch_lay_out(cbi_batch *batch, const cb_split *split, size_t n);
 
 /* The order of training sequences in an epoch (from 1): a permutation drawn from the stream
  * (seed, "order", epoch), or 0..n-1. */

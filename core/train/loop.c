@@ -115,14 +115,14 @@ static void apply_update(cbi_run *r) {
 /* Noise on the batch and on the weights of the coming update; masks for its layers. */
 static cb_status disturb(cbi_run *r, cb_err *err) {
     const cbi_options *o = &r->trial->options;
-    const size_t inputs = r->train.steps.frames * r->train.ldx;
+    const size_t inputs = r->packed->steps.frames * r->packed->ldx;
     if (o->input_noise > 0) {
         cb_random stream = stream_of(r, "noise/input");
-        cbi_noise_add(&stream, o->input_noise, r->train.x_store, inputs);
+        cbi_noise_add(&stream, o->input_noise, r->packed->x_store, inputs);
     }
     if (o->input_dropout > 0) {
         cb_random stream = stream_of(r, "dropout/input");
-        cbi_dropout(&stream, o->input_dropout, r->train.x_store, inputs);
+        cbi_dropout(&stream, o->input_dropout, r->packed->x_store, inputs);
     }
     if (o->weight_noise > 0) {
         cb_random stream = stream_of(r, "noise/weights");
@@ -142,17 +142,17 @@ static cb_status disturb(cbi_run *r, cb_err *err) {
 static cb_status find_gradient(cbi_run *r, tally *t, cb_err *err) {
     cb_status st;
     cb_rows y;
-    if ((st = forward(r, &r->train, gradient_scale(r, &r->train), &y, t, err)) != CB_OK)
+    if ((st = forward(r, r->packed, gradient_scale(r, r->packed), &y, t, err)) != CB_OK)
         return st;
     if (!isfinite(t->sum.loss)) {
         r->diverged = 1;
         return CB_OK;
     }
     const cb_rows dy = cb_engine_output_gradient(r->engine);
-    cbi_readout_backward(&r->readout, r->used + r->stack_count, &y, &r->train,
+    cbi_readout_backward(&r->readout, r->used + r->stack_count, &y, r->packed,
                          r->g + r->stack_count, &dy);
     if (r->mask)
-        mask_gradient(r, r->train.steps.frames, &dy);
+        mask_gradient(r, r->packed->steps.frames, &dy);
     return cb_engine_backward(r->engine, r->g, NULL, 0, err);
 }
 
@@ -187,7 +187,7 @@ static cb_status update(cbi_run *r, double gone, tally *t, cb_err *err) {
 /* Whether a budget has no room for the batch that is packed; otherwise its cost is booked. */
 static int is_spent(cbi_run *r) {
     const cbi_options *o = &r->trial->options;
-    const double after = r->trained_flop + CBI_TRAINING_PASSES * batch_flop(r, &r->train);
+    const double after = r->trained_flop + CBI_TRAINING_PASSES * batch_flop(r, r->packed);
     if ((o->updates && r->result->updates >= o->updates) ||
         (o->operations > 0 && after > o->operations))
         return 1;
@@ -195,22 +195,22 @@ static int is_spent(cbi_run *r) {
     return 0;
 }
 
-/* The training metric is the running one: each batch before its update. Ends early when a budget is
- * spent. */
-static cb_status train_epoch(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
+static int asked_to_stop(cbi_run *r) {
+    r->stopped = r->events && r->events->stop && r->events->stop(r->events->context);
+    return r->stopped;
+}
+
+/* Updates from whole sequences, in the order of the epoch. Ends early when a budget is spent. */
+static cb_status train_batches(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
     const cbi_options *o = &r->trial->options;
     const cb_split *split = &r->data->split[CB_TRAIN];
     const size_t n = split->sequences;
-    *t = (tally){0};
     cbi_batch_order(r->trial->seed, epoch, o->shuffle, n, r->order);
-    cbi_average_begin_epoch(&r->average);
     for (size_t at = 0; at < n && !r->diverged; at += o->batch) {
-        if (r->events && r->events->stop && r->events->stop(r->events->context)) {
-            r->stopped = 1;
+        if (asked_to_stop(r))
             return CB_OK;
-        }
-        cbi_batch_pack(&r->train, split, r->order + at, n - at < o->batch ? n - at : o->batch);
-        if (r->train.steps.frames == 0)
+        cbi_batch_pack(r->packed, split, r->order + at, n - at < o->batch ? n - at : o->batch);
+        if (r->packed->steps.frames == 0)
             continue;
         if ((r->spent = is_spent(r)))
             break;
@@ -218,6 +218,37 @@ static cb_status train_epoch(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
         if (st != CB_OK)
             return st;
     }
+    return CB_OK;
+}
+
+/* Updates from chunks of streams; the state of a chunk's end is that under the weights that were
+ * used in it. */
+static cb_status train_streams(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
+    cbi_stream *s = &r->stream;
+    cb_status st;
+    int more;
+    cbi_stream_rewind(s);
+    while (!r->diverged && !asked_to_stop(r)) {
+        if ((st = cbi_stream_next(s, r->engine, &more, err)) != CB_OK)
+            return st;
+        if (!more || (r->spent = is_spent(r)))
+            break;
+        const double gone = (double)(epoch - 1) + (double)s->position / (double)s->length;
+        if ((st = update(r, gone, t, err)) != CB_OK)
+            return st;
+        if (!r->diverged && (st = cbi_stream_keep(s, r->engine, err)) != CB_OK)
+            return st;
+    }
+    return cbi_stream_leave(s, r->engine, err);
+}
+
+/* The training metric is the running one: each batch before its update. */
+static cb_status train_epoch(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
+    *t = (tally){0};
+    cbi_average_begin_epoch(&r->average);
+    cb_status st = (r->trial->options.unroll ? train_streams : train_batches)(r, epoch, t, err);
+    if (st != CB_OK || r->stopped)
+        return st;
     /* In f64 the norm of finite f32 numbers cannot overflow: it is finite exactly when they are. */
     if (!isfinite(cbi_gradient_norm(r->w, r->count)))
         r->diverged = 1;

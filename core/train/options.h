@@ -37,6 +37,7 @@ typedef struct cbi_options {
     size_t patience;    /* 0: none */
     cbi_loss_scale loss_scale;
     int shuffle;
+    size_t unroll; /* steps of a chunk of streams; 0: whole sequences */
     cb_init readout_init;
     cb_init_override *overrides; /* owned; names are borrowed from the resolved object */
     size_t override_count;

@@ -90,11 +90,11 @@ static cb_status make_masks(cbi_run *r, cb_err *err) {
     size_t floats = 0;
     if (r->trial->options.dropout <= 0)
         return CB_OK;
-    if (cb_size_mul(r->train.most_frames, r->readout.H, &floats) != CB_OK)
-        return cb_fail(err, CB_ESHAPE, "train: too large: %zu frames", r->train.most_frames);
+    if (cb_size_mul(r->packed->most_frames, r->readout.H, &floats) != CB_OK)
+        return cb_fail(err, CB_ESHAPE, "train: too large: %zu frames", r->packed->most_frames);
     if ((r->mask = cbi_aligned_calloc(floats, sizeof(float))) == NULL ||
         (r->masked = cbi_aligned_calloc(floats, sizeof(float))) == NULL)
-        return cb_fail(err, CB_ENOMEM, "train: %zu frames", r->train.most_frames);
+        return cb_fail(err, CB_ENOMEM, "train: %zu frames", r->packed->most_frames);
     return CB_OK;
 }
 
@@ -119,6 +119,15 @@ static cb_status make_vectors(cbi_run *r, cb_err *err) {
     return made ? CB_OK : cb_fail(err, CB_ENOMEM, "train: %zu weights", r->count);
 }
 
+static cb_status init_training(cbi_run *r, cb_err *err) {
+    const cbi_options *o = &r->trial->options;
+    r->packed = o->unroll ? &r->stream.batch : &r->train;
+    if (o->unroll)
+        return cbi_stream_init(&r->stream, r->data, &r->data->split[CB_TRAIN], r->trial->stack,
+                               o->batch, o->unroll, err);
+    return cbi_batch_init(&r->train, r->data, o->batch, 1u << CB_TRAIN, err);
+}
+
 cb_status cbi_run_init(cbi_run *r, cb_err *err) {
     cb_status st;
     const cb_trial *t = r->trial;
@@ -138,11 +147,11 @@ cb_status cbi_run_init(cbi_run *r, cb_err *err) {
         (st = make_vectors(r, err)) != CB_OK ||
         (st = cbi_average_init(&r->average, o->average, o->average_decay, o->average_epochs,
                                r->count, err)) != CB_OK ||
-        (st = cbi_batch_init(&r->train, r->data, o->batch, 1u << CB_TRAIN, err)) != CB_OK ||
+        (st = init_training(r, err)) != CB_OK ||
         (st = cbi_batch_init(&r->evaluation, r->data, CBI_EVALUATION_BATCH,
                              1u << CB_VALID | 1u << CB_TEST, err)) != CB_OK)
         return st;
-    const cbi_batch *a = &r->train, *b = &r->evaluation;
+    const cbi_batch *a = r->packed, *b = &r->evaluation;
     const size_t frames = a->most_frames > b->most_frames ? a->most_frames : b->most_frames;
     const size_t sequences =
         a->most_sequences > b->most_sequences ? a->most_sequences : b->most_sequences;
@@ -156,6 +165,7 @@ cb_status cbi_run_init(cbi_run *r, cb_err *err) {
 void cbi_run_fini(cbi_run *r) {
     cbi_readout_fini(&r->readout);
     cbi_batch_fini(&r->evaluation);
+    cbi_stream_fini(&r->stream);
     cbi_batch_fini(&r->train);
     cbi_average_fini(&r->average);
     cbi_aligned_free(r->mask);

@@ -10,6 +10,7 @@
 #include "train/batch.h"
 #include "train/optimiser.h"
 #include "train/readout.h"
+#include "train/stream.h"
 #include "train/trial.h"
 
 /* Neighbouring learned weights of one kind. */
@@ -27,6 +28,8 @@ typedef struct cbi_run {
     cb_engine *engine;
     cbi_readout readout;
     cbi_batch train, evaluation;
+    cbi_stream stream; /* of the training split, with `unroll` */
+    cbi_batch *packed; /* what the coming update is made from: train, or a stream's chunk */
     size_t stack_count, count; /* weights of the stack; all */
     float *w, *g, *best, *state[CBI_MOST_STATES];
     float *noisy;      /* [count] weights with noise; else NULL */

@@ -36,14 +36,25 @@ static size_t ratio_up(size_t a, size_t b) {
     return a / b + (a % b != 0);
 }
 
+/* Chunks of the longest stream; 0 without `unroll`. */
+static size_t stream_updates(const json_t *train, const cb_data *data) {
+    const size_t unroll = cbi_options_count(train, "unroll");
+    const size_t frames = data->split[CB_TRAIN].frames;
+    return unroll ? ratio_up(ratio_up(frames, cbi_options_count(train, "batch")), unroll) : 0;
+}
+
 /* Batches in an epoch; those of sequences without frames are no updates. */
 static size_t most_updates(const json_t *train, const cb_data *data) {
+    if (stream_updates(train, data))
+        return stream_updates(train, data);
     return ratio_up(data->split[CB_TRAIN].sequences, cbi_options_count(train, "batch"));
 }
 
 static size_t least_updates(const json_t *train, const cb_data *data) {
     const cb_split *s = &data->split[CB_TRAIN];
     size_t full = 0;
+    if (stream_updates(train, data))
+        return stream_updates(train, data);
     for (size_t i = 0; i < s->sequences; i++)
         full += s->start[i + 1] > s->start[i];
     return ratio_up(full, cbi_options_count(train, "batch"));
@@ -61,8 +72,10 @@ cb_status cbi_budget_resolve(json_t *train, const cb_stack *stack, const cb_data
     if (operations <= 0)
         return CB_OK;
     size_t frames, steps;
-    const size_t B = batch < split->sequences ? batch : split->sequences;
+    const size_t unroll = cbi_options_count(train, "unroll");
+    const size_t B = batch < split->sequences || unroll ? batch : split->sequences;
     cb_status st = cbi_batch_most(split, B, &frames, &steps, err);
+    frames = unroll ? B * unroll : frames;
     if (st != CB_OK)
         return st;
     const double least = update_flop(stack, data, frames, B);

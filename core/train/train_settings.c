@@ -80,6 +80,8 @@ static const cb_setting_def settings[] = {
      "gradient of the loss summed over a batch: as it is, divided by its sequences, or by its frames"},
     {"order", CB_SETTING_TEXT, "\"shuffle\"", 0, 0, "shuffle sequential", 1,
      "order of the training sequences: drawn anew each epoch, or as they come"},
+    {"unroll", CB_SETTING_INT, "null", 1, 1000000, NULL, 2,
+     "truncated BPTT: `batch` streams through the training split, in chunks of so many steps, state carried over; null: whole sequences"},
     {"forget_bias", CB_SETTING_NUMBER, "null", -1e30, 1e30, NULL, 1,
      "initial value of the vectors named b_f (Gers et al. 2000; 1: Jozefowicz et al. 2015); null: the cell's"},
     {"init", CB_SETTING_TABLE, "{}", 0, 0, NULL, 1,
@@ -288,6 +290,18 @@ static cb_status resolve_effects(json_t *train, const cb_stack *stack, const cb_
     if (data->when == CB_WHEN_LAST && strcmp(scale, "sequence") == 0 &&
         json_object_set_new(train, "loss_scale", json_string("frame")) != 0)
         return out_of_memory(err);
+    if (cbi_options_count(train, "unroll")) {
+        if (data->when == CB_WHEN_LAST)
+            return cb_fail(err, CB_EARG,
+                           "train: unroll: the task has one target for a whole sequence");
+        if (!cb_stack_runs_forward(stack))
+            return cb_fail(err, CB_EARG,
+                           "train: unroll: a bidirectional layer needs whole "
+                           "sequences");
+        /* Streams go through the split as it stands. */
+        if (json_object_set_new(train, "order", json_string("sequential")) != 0)
+            return out_of_memory(err);
+    }
     int forgets = find_tensor(stack, forget_vector, NULL) &&
                   json_object_get(json_object_get(train, "init"), forget_vector) == NULL;
     if (!forgets && json_object_set_new(train, "forget_bias", json_null()) != 0)
@@ -409,6 +423,7 @@ cb_status cbi_options_read(cbi_options *out, json_t *resolved, const cb_stack *s
         .patience = cbi_options_count(resolved, "patience"),
         .loss_scale = (cbi_loss_scale)choice_of(resolved, "loss_scale"),
         .shuffle = choice_of(resolved, "order") == 0,
+        .unroll = cbi_options_count(resolved, "unroll"),
     };
     if ((st = cb_init_parse(&out->readout_init,
                             json_string_value(json_object_get(resolved, "readout_init")), err)) !=

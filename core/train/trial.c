@@ -16,6 +16,7 @@
 #include "train/batch.h"
 #include "train/optimiser.h"
 #include "train/readout.h"
+#include "train/stream.h"
 
 /* What the system, the data and the process itself need is left to them. */
 #define MEMORY_SHARE 0.9
@@ -401,6 +402,15 @@ double cb_trial_epoch_flop(const cb_trial *trial) {
     return CBI_TRAINING_PASSES * split_flop(trial, CB_TRAIN) + split_flop(trial, CB_VALID);
 }
 
+/* Elements of a frame that dropout masks and copies: each layer's input from below, at most twice
+ * for two directions, and what the readout sees. */
+static size_t masked_dim(const cb_stack *stack) {
+    size_t dim = cb_stack_output_dim(stack);
+    for (size_t l = 1; l < cb_stack_layer_count(stack); l++)
+        dim += 2 * cb_cell_output_dim(cb_stack_cell(stack, l - 1));
+    return dim;
+}
+
 cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
     cb_status st;
     const cb_data *data = trial->data;
@@ -422,10 +432,16 @@ cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
         const size_t n = i == CB_TRAIN ? o->batch : CBI_EVALUATION_BATCH;
         const size_t B = n < data->split[i].sequences ? n : data->split[i].sequences;
         size_t frames, steps, engine, batch, readout;
-        if ((st = cbi_batch_most(&data->split[i], B, &frames, &steps, err)) != CB_OK ||
-            (st = cb_engine_memory(trial->stack, B, frames, i == CB_TRAIN, &engine, err)) !=
-                CB_OK ||
-            (st = cbi_batch_bytes(data, B, frames, steps, &batch, err)) != CB_OK ||
+        const int streams = i == CB_TRAIN && o->unroll;
+        if ((st = cbi_batch_most(&data->split[i], B, &frames, &steps, err)) != CB_OK)
+            return st;
+        if (streams)
+            frames = o->batch * o->unroll;
+        if ((st = cb_engine_memory(trial->stack, streams ? o->batch : B, frames, i == CB_TRAIN,
+                                   &engine, err)) != CB_OK ||
+            (st = streams ? cbi_stream_bytes(data, &data->split[i], trial->stack, o->batch,
+                                             o->unroll, &batch, err)
+                          : cbi_batch_bytes(data, B, frames, steps, &batch, err)) != CB_OK ||
             (st = cbi_readout_bytes(data, H, frames, B, &readout, err)) != CB_OK)
             return st;
         if (cb_size_add(engine, readout, &engine) != CB_OK ||
@@ -434,7 +450,8 @@ cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
         size_t masks = 0;
         if (i == CB_TRAIN && o->dropout > 0 &&
             (cb_size_mul(frames, 2 * sizeof(float), &masks) != CB_OK ||
-             cb_size_mul(masks, H, &masks) != CB_OK || cb_size_add(total, masks, &total) != CB_OK))
+             cb_size_mul(masks, masked_dim(trial->stack), &masks) != CB_OK ||
+             cb_size_add(total, masks, &total) != CB_OK))
             return cb_fail(err, CB_ESHAPE, "trial: too large: %zu frames in a batch", frames);
         most = engine > most ? engine : most;
     }

@@ -55,6 +55,8 @@ CB_API void cb_stack_destroy(cb_stack *stack);
  * Wherever a function takes a `layer`, counted from 0, it is one of these. */
 CB_API size_t cb_stack_layer_count(const cb_stack *stack);
 CB_API const cb_cell *cb_stack_cell(const cb_stack *stack, size_t layer);
+/* 1 if no layer is bidirectional: states can then be carried over from call to call. */
+CB_API int cb_stack_runs_forward(const cb_stack *stack);
 CB_API cb_input_kind cb_stack_input_kind(const cb_stack *stack);
 CB_API size_t cb_stack_input_dim(const cb_stack *stack);
 CB_API size_t cb_stack_output_dim(const cb_stack *stack);
