@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cellbench/cell.h"
 #include "cellbench/setting.h"
@@ -154,6 +155,24 @@ CB_MUST_USE cb_status cbi_cli_print_query(cb_store *store, const char *sql, cons
 CB_MUST_USE cb_status cbi_cli_print_leaderboard(cb_store *store, const char *study,
                                                 cbi_cli_format format, cb_err *err);
 
+/* CB_EARG, with the nearest, unless the first column of the query has the text `name`; `what` is
+ * the word for it in the message. */
+CB_MUST_USE cb_status cbi_cli_check_name(cb_store *store, const char *what, const char *name,
+                                         const char *sql, const cb_value *values, size_t n,
+                                         cb_err *err);
+CB_MUST_USE cb_status cbi_cli_check_study(cb_store *store, const char *study, cb_err *err);
+/* CB_ESTORE if the schema is older: a database that is only read is not migrated. */
+CB_MUST_USE cb_status cbi_cli_need_version(cb_store *store, int64_t version, cb_err *err);
+cb_value cbi_cli_text_value(const char *text);             /* to bind; borrowed */
+double cbi_cli_real(const cb_query *query, size_t column); /* NaN: no number */
+/* A copy, "" for no text; NULL when memory is out. Caller: cbi_free. */
+char *cbi_cli_text(const cb_query *query, size_t column);
+
+/* One text as a field of CSV, quoted where it must be. */
+void cbi_cli_csv_text(FILE *file, const char *text);
+/* A number with all its digits; a text as above; nothing for none. */
+void cbi_cli_csv_value(FILE *file, const cb_value *value);
+
 /* A table of settings with its defaults and help. */
 CB_MUST_USE cb_status cbi_cli_print_settings(const cb_setting_def *settings, cbi_cli_format format,
                                              cb_err *err);
@@ -167,6 +186,7 @@ CB_MUST_USE cb_status cbi_cli_lowest(const cb_cell_def **out, const cb_cell_def 
 /* ---- the commands ---- */
 
 extern const cbi_cli_command cbi_cmd_cells, cbi_cmd_check, cbi_cmd_task, cbi_cmd_plan, cbi_cmd_run,
-    cbi_cmd_table, cbi_cmd_lua, cbi_cmd_worker;
+    cbi_cmd_status, cbi_cmd_table, cbi_cmd_compare, cbi_cmd_verify, cbi_cmd_export, cbi_cmd_lua,
+    cbi_cmd_worker;
 
 #endif

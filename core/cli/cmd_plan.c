@@ -30,6 +30,10 @@ typedef struct trial_cost {
 typedef struct cell_plan {
     char *name;
     size_t trials, epochs;
+    size_t configs, confirmations; /* settings, and trials that will confirm the best of them */
+    int64_t last_config;
+    size_t most_epochs; /* of a trial */
+    double most_flop;
     size_t hidden_low, hidden_high, params_low, params_high, bytes;
     double flop;
     double rate; /* flop per second, measured */
@@ -87,6 +91,12 @@ static cb_status count_trial(plan *p, const cb_study *study, size_t i, cb_err *e
     cell_plan *cell = &p->cells[c];
     const double flop = cb_trial_epoch_flop(made.trial) * (double)cb_trial_epochs(made.trial);
     cell->trials++;
+    cell->configs += cell->configs == 0 || cell->last_config != made.config;
+    cell->last_config = made.config;
+    if (flop > cell->most_flop) {
+        cell->most_flop = flop;
+        cell->most_epochs = cb_trial_epochs(made.trial);
+    }
     cell->epochs += cb_trial_epochs(made.trial);
     cell->flop += flop;
     cell->bytes = bytes > cell->bytes ? bytes : cell->bytes;
@@ -98,6 +108,17 @@ out:
     return st;
 }
 
+/* Which settings will be confirmed is not known: the dearest is counted. */
+static void count_confirmations(plan *p, const cb_study *study) {
+    for (size_t i = 0; i < p->cell_count; i++) {
+        cell_plan *cell = &p->cells[i];
+        const size_t top = study->confirm_top < cell->configs ? study->confirm_top : cell->configs;
+        cell->confirmations = top * study->confirm_seeds;
+        cell->epochs += cell->confirmations * cell->most_epochs;
+        cell->flop += (double)cell->confirmations * cell->most_flop;
+    }
+}
+
 static cb_status count(plan *p, const cb_study *study, cb_err *err) {
     cb_status st = CB_OK;
     p->trials = cbi_calloc(study->count, sizeof *p->trials);
@@ -105,6 +126,7 @@ static cb_status count(plan *p, const cb_study *study, cb_err *err) {
         return cb_fail(err, CB_ENOMEM, "a list of %zu trials", study->count);
     for (size_t i = 0; i < study->count && st == CB_OK; i++)
         st = count_trial(p, study, i, err);
+    count_confirmations(p, study);
     return st;
 }
 
@@ -199,7 +221,7 @@ static cb_status print_cells(const plan *p, cbi_cli_format format, cb_err *err) 
     for (size_t i = 0; i < p->cell_count; i++) {
         const cell_plan *cell = &p->cells[i];
         cbi_cli_table_text(&table, cell->name);
-        cbi_cli_table_int(&table, (int64_t)cell->trials);
+        cbi_cli_table_int(&table, (int64_t)(cell->trials + cell->confirmations));
         range_cell(&table, cell->hidden_low, cell->hidden_high);
         range_cell(&table, cell->params_low, cell->params_high);
         cbi_cli_table_int(&table, (int64_t)cell->epochs);
@@ -219,21 +241,26 @@ static cb_status print_cells(const plan *p, cbi_cli_format format, cb_err *err) 
 static void print_sum(const plan *p, size_t jobs) {
     char flop[48], memory[48], core[32], wall[32];
     double flop_sum = 0.0, seconds = 0.0;
-    size_t epochs = 0, most = 0;
+    size_t epochs = 0, most = 0, confirmations = 0;
     for (size_t i = 0; i < p->cell_count; i++) {
         flop_sum += p->cells[i].flop;
         seconds += p->cells[i].flop / p->cells[i].rate;
         epochs += p->cells[i].epochs;
+        confirmations += p->cells[i].confirmations;
         most = p->cells[i].bytes > most ? p->cells[i].bytes : most;
     }
     printf(
         "\n%zu trials, at most %zu epochs, %s, %s of one core.\n"
         "With %zu job%s: at most %s, and %s of memory besides the data.\n"
         "Speed was measured just now, %.1f s a cell. Patience and divergence end trials earlier.\n",
-        p->trial_count, epochs, cbi_cli_scaled(flop, flop_sum, "flop"),
+        p->trial_count + confirmations, epochs, cbi_cli_scaled(flop, flop_sum, "flop"),
         cbi_cli_duration(core, seconds), jobs, jobs == 1 ? "" : "s",
         cbi_cli_duration(wall, seconds / (double)jobs),
         cbi_cli_scaled(memory, (double)most * (double)jobs, "B"), probe_seconds);
+    if (confirmations > 0)
+        printf("%zu of the trials confirm the best settings with fresh seeds; which these are is\n"
+               "not known yet, and the dearest ones are counted.\n",
+               confirmations);
 }
 
 static int run(const cbi_cli_args *args) {

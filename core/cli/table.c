@@ -259,38 +259,44 @@ out:
 /* ---- CSV ---- */
 
 /* To a terminal even CSV goes without control characters; to a file it goes as it is. */
-static void csv_text(const char *text, int terminal) {
-    char *safe = terminal ? cbi_cli_printable(text, strlen(text), 0) : NULL;
-    if (terminal)
+void cbi_cli_csv_text(FILE *file, const char *text) {
+    char *safe = NULL;
+    if (isatty(fileno(file))) {
+        safe = cbi_cli_printable(text, strlen(text), 0);
         text = safe != NULL ? safe : "";
+    }
     if (strpbrk(text, ",\"\r\n") == NULL && *text != ' ' && *text != '\0') {
-        fputs(text, stdout);
+        fputs(text, file);
     } else {
-        putchar('"');
+        putc('"', file);
         for (; *text != '\0'; text++) {
             if (*text == '"')
-                putchar('"');
-            putchar(*text);
+                putc('"', file);
+            putc(*text, file);
         }
-        putchar('"');
+        putc('"', file);
     }
     cbi_free(safe);
 }
 
-static void print_csv(const cbi_cli_table *table) {
-    const int terminal = isatty(STDOUT_FILENO);
+void cbi_cli_csv_value(FILE *file, const cb_value *value) {
     char number[32];
+    if (value->type == CB_VALUE_INT)
+        fprintf(file, "%lld", (long long)value->integer);
+    else if (value->type == CB_VALUE_REAL)
+        fputs(cbi_number(number, value->real), file);
+    else if (value->type == CB_VALUE_TEXT)
+        cbi_cli_csv_text(file, value->text);
+}
+
+static void print_csv(const cbi_cli_table *table) {
     for (size_t i = 0; i < table->columns + table->count; i++) {
         if (i < table->columns) {
-            csv_text(table->names[i], terminal);
+            cbi_cli_csv_text(stdout, table->names[i]);
         } else {
             const cbi_cli_cell *cell = &table->cells[i - table->columns];
-            if (cell->type == CB_VALUE_INT)
-                printf("%lld", (long long)cell->integer);
-            else if (cell->type == CB_VALUE_REAL)
-                fputs(cbi_number(number, cell->real), stdout);
-            else if (cell->type == CB_VALUE_TEXT)
-                csv_text(cell->text, terminal);
+            const cb_value value = {cell->type, cell->integer, cell->real, cell->text, 0};
+            cbi_cli_csv_value(stdout, &value);
         }
         fputs((i + 1) % table->columns == 0 ? "\r\n" : ",", stdout);
     }

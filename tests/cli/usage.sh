@@ -5,12 +5,12 @@
 
 # ---- help ----
 expect 0 --help
-says out 'cells' 'check' 'task' 'plan' 'run' 'table' 'lua'
+says out 'cells' 'check' 'task' 'plan' 'run' 'status' 'table' 'compare' 'verify' 'export' 'lua'
 if grep -q worker out; then fault "the overview lists the hidden command worker"; fi
 expect 0 help
 expect 2
 says err 'Usage: cellbench COMMAND'
-for command in cells check task plan run table lua help; do
+for command in cells check task plan run status table compare verify export lua help; do
     expect 0 "$command" --help
     says out "^cellbench $command: " "^Usage: cellbench $command" '^Options:' '^Example:' '--help'
     cp out first
