@@ -32,7 +32,8 @@ static cb_status out_of_memory(cb_err *err) {
 static const char *const spec_keys[] = {"format", "task",  "layers", "depth", "hidden",
                                         "params", "train", "seed",   NULL};
 static const char *const task_keys[] = {"name", "settings", "sha256", NULL};
-static const char *const layer_keys[] = {"name", "text", "settings", "hidden", NULL};
+static const char *const layer_keys[] = {"name",          "text",   "settings",
+                                         "bidirectional", "hidden", NULL};
 
 static cb_status check_keys(const json_t *object, const char *const *known, const char *where,
                             cb_err *err) {
@@ -141,6 +142,10 @@ static cb_status read_layer(cb_layer_spec *out, const json_t *layer, const char 
     if (out->name == NULL)
         out->name = "cell";
     out->hidden = (size_t)hidden;
+    const json_t *both = json_object_get(layer, "bidirectional");
+    if (both != NULL && !json_is_boolean(both))
+        return cb_fail(err, CB_EARG, "%s: bidirectional: expected true or false", where);
+    out->bidirectional = json_is_true(both);
     /* An empty Lua table may come as an empty list. */
     if (settings == NULL || (json_is_array(settings) && json_array_size(settings) == 0))
         return CB_OK;
@@ -286,11 +291,15 @@ static cb_status make_spec(cb_trial *trial, const layers *all, json_t *task, cb_
     json_t *spec = json_pack("{s:i, s:o, s:O, s:I}", "format", (int)CB_TRIAL_FORMAT, "task", task,
                              "train", trial->train, "seed", (json_int_t)trial->seed);
     int failed = list == NULL || spec == NULL;
-    for (size_t l = 0; l < all->count && !failed; l++) {
+    for (size_t l = 0, unit = 0; l < all->count && !failed; l++) {
+        const int both = all->spec[l].bidirectional;
         json_t *layer =
-            json_pack("{s:s, s:I}", "text", cb_cell_text(cb_stack_cell(trial->stack, l)), "hidden",
-                      (json_int_t)all->spec[l].hidden);
-        failed = json_array_append_new(list, layer) != 0;
+            json_pack("{s:s, s:I}", "text", cb_cell_text(cb_stack_cell(trial->stack, unit)),
+                      "hidden", (json_int_t)all->spec[l].hidden);
+        /* Named only where it is so: other layers keep the form that they have always had. */
+        failed = (both && layer && json_object_set_new(layer, "bidirectional", json_true())) ||
+                 json_array_append_new(list, layer) != 0;
+        unit += both ? 2 : 1;
     }
     if (failed || json_object_set(spec, "layers", list) != 0) {
         out_of_memory(err);

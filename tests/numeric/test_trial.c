@@ -47,6 +47,7 @@ static void test_resolved_is_its_own_specification(void **state) {
         ADDING CLOCKWORK ",'depth':2,'params':700,'train':{'clip':1,'patience':5,'rate':0.1}}",
         ADDING LSTM ",'hidden':3,'seed':4000000000,'train':{'optimiser':'nesterov','forget_bias':1,"
                     "'init':{'R':'orthogonal(1.10)','1.W_z':'zero'},'readout_init':'normal(.1)'}}",
+        ADDING BOTH ",'hidden':3,'depth':2}",
     };
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         cb_trial *a = make_trial(adding, specs[i]), *b = NULL;
@@ -153,6 +154,7 @@ static void test_what_changes_the_key(void **state) {
         WITH_TRAIN(LSTM, "'schedule':'cosine'"),
         WITH_TRAIN(LSTM, "'schedule':'linear'"),
         WITH_TRAIN(LSTM, "'schedule':'plateau'"),
+        ADDING BOTH ",'hidden':8,'seed':1}",
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         expect_keys(adding, base, others[i], 0);
@@ -231,6 +233,24 @@ static void test_what_does_not_change_the_key(void **state) {
 /* LSTM: 4*H*(I+H+1) and the readout's H+1, with I = 2. */
 static size_t lstm_count(size_t H) {
     return 4 * H * (2 + H + 1) + H + 1;
+}
+
+/* A layer of both directions has two cells, and a readout of twice the width. */
+static void test_bidirectional(void **state) {
+    (void)state;
+    cb_trial *one = make_trial(adding, ADDING LSTM ",'hidden':8}");
+    cb_trial *two = make_trial(adding, ADDING BOTH ",'hidden':8}");
+    assert_int_equal(cb_stack_layer_count(cb_trial_stack(two)), 2);
+    assert_int_equal(cb_trial_param_count(two), 2 * cb_trial_param_count(one) - 1);
+    assert_non_null(strstr(cb_trial_spec(two), "\"bidirectional\":true"));
+    assert_null(strstr(cb_trial_spec(one), "bidirectional"));
+    cb_trial_destroy(one);
+    cb_trial_destroy(two);
+    refuse_trial(adding,
+                 ADDING "'layers':[{'text':\"" RNN_TEXT "\",'bidirectional':1}],'hidden':3}",
+                 CB_EARG, "layer 1: bidirectional: expected true or false");
+    refuse_trial(adding, WITH_TRAIN(LSTM, "'unroll':5"), CB_EARG,
+                 "unroll: the task has one target for a whole sequence");
 }
 
 static void test_params(void **state) {
@@ -422,6 +442,7 @@ static void test_costs(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resolved_is_its_own_specification),
+        cmocka_unit_test(test_bidirectional),
         cmocka_unit_test(test_spec_has_everything),
         cmocka_unit_test(test_old_specifications_stay),
         cmocka_unit_test(test_what_changes_the_key),

@@ -19,6 +19,7 @@
 
 #define RNN "'layers':[{'name':'rnn','text':\"" RNN_TEXT "\"}]"
 #define LSTM "'layers':[{'name':'lstm','text':\"" LSTM_TEXT "\"}]"
+#define BOTH "'layers':[{'name':'both','text':\"" LSTM_TEXT "\",'bidirectional':true}]"
 #define CLOCKWORK "'layers':[{'name':'clockwork','text':\"" CLOCKWORK_TEXT "\"}]"
 
 /* Puts " for each ' that stands outside a text in " already. */

@@ -6,7 +6,8 @@
  * A raw specification is a JSON object, as a study writes it down:
  *
  *   { "task":   { "name": "music", "settings": { "file": "jsb-chorales-quarter.json" } },
- *     "layers": [ { "name": "lstm", "text": "state h, c\n...", "settings": {"periods": [1,2]} } ],
+ *     "layers": [ { "name": "lstm", "text": "state h, c\n...", "settings": {"periods": [1,2]},
+ *                   "bidirectional": true } ],  // a second cell runs backwards; default false
  *     "depth":  2,                  // repeats the one layer of the list; default: none is repeated
  *     "hidden": 36,                 // size of every layer that has no "hidden" of its own; or
  *                                   // "params": 20000: the largest size that has at most that many
@@ -77,6 +78,11 @@
  *                            "sum" nothing, "sequence" its sequences, "frame" its frames (with
  *                            CB_WHEN_LAST, where these are the same, resolved to "frame")
  *   order         "shuffle"  or "sequential": the order of training sequences in an epoch
+ *   unroll        null       off. Truncated BPTT: the frames of the training split, in order, are cut
+ *                            into `batch` streams of equal length; an update is made from the next
+ *                            so many steps of each, the state carried over without its gradient
+ *                            (Williams & Peng 1990; Zaremba et al. 2014). Where a sequence begins, the
+ *                            state begins anew. For tasks with a target at each step
  *   forget_bias   null       initial value of the vectors named b_f; null, or no such vector in the
  *                            cell, or "b_f" in init: no effect, resolved to null
  *   init          {}         laws by tensor ("1.R_z"), name ("R_z") or family ("R"):
