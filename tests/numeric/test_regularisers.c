@@ -3,24 +3,7 @@
  * Regularisers, schedules, averages and budgets within trials: gradients under noise and masks
  * against differences of the loss under the same draws, and what each may and may not touch.
  */
-#include <math.h>
-
-#include "trial_check.h"
-
-enum { MOST_ROWS = 100 };
-
-typedef struct record {
-    size_t count;
-    cb_epoch_row rows[MOST_ROWS];
-} record;
-
-static cb_status keep_row(void *context, const cb_epoch_row *row, cb_err *err) {
-    record *r = context;
-    (void)err;
-    assert_true(r->count < MOST_ROWS);
-    r->rows[r->count++] = *row;
-    return CB_OK;
-}
+#include "trial_run.h"
 
 /* One batch of 40 sequences an epoch, unless `train` says otherwise. */
 static cb_task *adding;
@@ -38,37 +21,27 @@ static int close_tasks(void **state) {
 }
 
 /* Two layers of four units; `train` is put behind plain gradient descent. */
-static cb_trial_result run(const char *train, record *r) {
+static cb_trial_result descend(const char *train, record *r) {
     char spec[2048];
-    cb_err err = {0};
-    cb_trial_result out;
-    const cb_train_events events = {r, keep_row, NULL};
     snprintf(spec, sizeof spec,
              "{'task':{'name':'adding'},'seed':3,'hidden':4,'depth':2," RNN
-             ",'train':{'optimiser':'sgd','order':'sequential',%s%s}}",
+             ",'train':{'order':'sequential',%s%s%s}}",
+             strstr(train, "'optimiser'") ? "" : "'optimiser':'sgd',",
              strstr(train, "'batch'") ? "" : "'batch':40,", train);
-    cb_trial *trial = make_trial(adding, spec);
-    *r = (record){0};
-    if (cb_trial_run(trial, &events, &out, &err) != CB_OK)
-        fail_msg("%s: %s", spec, err.text);
+    const cb_trial_result out = run_spec(adding, spec, r);
     assert_int_equal(out.state, CB_TRIAL_DONE);
-    cb_trial_destroy(trial);
     return out;
 }
 
-static double value_of(const record *r, size_t epoch, cb_split_name split) {
-    for (size_t i = 0; i < r->count; i++)
-        if (r->rows[i].epoch == epoch && r->rows[i].split == split)
-            return r->rows[i].value;
-    fail_msg("no row of epoch %zu", epoch);
-    return 0;
+static double mse(const record *r, size_t epoch, cb_split_name split) {
+    return value_of(r, epoch, split, "mse");
 }
 
 static double loss_of(const char *train, size_t epoch, cb_split_name split) {
     record r;
-    cb_trial_result out = run(train, &r);
+    cb_trial_result out = descend(train, &r);
     cb_free(out.weights);
-    return value_of(&r, epoch, split);
+    return mse(&r, epoch, split);
 }
 
 /* Weights: per layer W [4][2 or 4], R [4][4], b [4] (in the order of the stack); V [4], its bias.
@@ -90,9 +63,9 @@ static void check_gradient(const char *noise, const char *law, size_t from, size
     }
     snprintf(init, sizeof init, law, a);
     snprintf(train, sizeof train, "%s,%s,'rate':0,'epochs':1", noise, init);
-    cb_trial_result still = run(train, &r);
+    cb_trial_result still = descend(train, &r);
     snprintf(train, sizeof train, "%s,%s,'rate':%g,'epochs':1", noise, init, rate);
-    cb_trial_result moved = run(train, &r);
+    cb_trial_result moved = descend(train, &r);
     assert_int_equal(moved.best_epoch, 1);
     assert_int_equal(moved.weight_count, ALL);
     double sum = 0;
@@ -130,15 +103,15 @@ static void test_noise_is_of_training(void **state) {
     static const char *const noises[] = {"'dropout':0.4", "'weight_noise':0.2", "'input_noise':0.5",
                                          "'input_dropout':0.4"};
     record plain, r, again;
-    cb_trial_result out = run("'rate':0,'epochs':2", &plain);
+    cb_trial_result out = descend("'rate':0,'epochs':2", &plain);
     for (size_t i = 0; i < sizeof noises / sizeof *noises; i++) {
         char train[256];
         snprintf(train, sizeof train, "%s,'rate':0,'epochs':2", noises[i]);
-        cb_trial_result a = run(train, &r), b = run(train, &again);
-        assert_true(value_of(&r, 1, CB_VALID) == value_of(&plain, 1, CB_VALID));
+        cb_trial_result a = descend(train, &r), b = descend(train, &again);
+        assert_true(mse(&r, 1, CB_VALID) == mse(&plain, 1, CB_VALID));
         assert_true(a.test == out.test);
-        assert_true(value_of(&r, 1, CB_TRAIN) != value_of(&plain, 1, CB_TRAIN));
-        assert_true(value_of(&r, 1, CB_TRAIN) != value_of(&r, 2, CB_TRAIN));
+        assert_true(mse(&r, 1, CB_TRAIN) != mse(&plain, 1, CB_TRAIN));
+        assert_true(mse(&r, 1, CB_TRAIN) != mse(&r, 2, CB_TRAIN));
         for (size_t k = 0; k < r.count; k++)
             assert_true(r.rows[k].value == again.rows[k].value);
         assert_memory_equal(a.weights, out.weights, ALL * sizeof(float));
@@ -151,8 +124,8 @@ static void test_noise_is_of_training(void **state) {
 /* One update with and without a penalty: matrices differ by rate*share*w, vectors do not. */
 static void check_penalty(const char *with, const char *without, double shrink) {
     record r;
-    cb_trial_result first = run("'rate':0,'epochs':1,'init':{'b':'constant(0.5)'}", &r);
-    cb_trial_result a = run(with, &r), b = run(without, &r);
+    cb_trial_result first = descend("'rate':0,'epochs':1,'init':{'b':'constant(0.5)'}", &r);
+    cb_trial_result a = descend(with, &r), b = descend(without, &r);
     assert_true(a.best_epoch == 1 && b.best_epoch == 1);
     for (size_t i = 0; i < ALL; i++) {
         const size_t in_second = i - LAYER1;
@@ -172,30 +145,33 @@ static void test_penalties(void **state) {
     (void)state;
     check_penalty("'epochs':1,'init':{'b':'constant(0.5)'},'rate':0.01,'l2':1",
                   "'epochs':1,'init':{'b':'constant(0.5)'},'rate':0.01", 0.01);
+    check_penalty("'epochs':1,'init':{'b':'constant(0.5)'},'rate':0.01,'optimiser':'adamw',"
+                  "'weight_decay':0.5",
+                  "'epochs':1,'init':{'b':'constant(0.5)'},'rate':0.01,'optimiser':'adam'", 0.005);
 }
 
 /* A factor that leaves nothing of the rate freezes the weights from there on. */
 static void test_schedules(void **state) {
     (void)state;
     record plain, r;
-    cb_free(run("'rate':0.05,'epochs':6", &plain).weights);
-    cb_free(run("'rate':0.05,'epochs':6,'schedule':'step','schedule_hold':2,'schedule_epochs':1,"
+    cb_free(descend("'rate':0.05,'epochs':6", &plain).weights);
+    cb_free(
+        descend("'rate':0.05,'epochs':6,'schedule':'step','schedule_hold':2,'schedule_epochs':1,"
                 "'schedule_factor':1e-30",
                 &r)
-                .weights);
+            .weights);
     for (size_t epoch = 0; epoch <= 6; epoch++)
-        assert_true(value_of(&r, epoch, CB_VALID) ==
-                    value_of(&plain, epoch < 2 ? epoch : 2, CB_VALID));
+        assert_true(mse(&r, epoch, CB_VALID) == mse(&plain, epoch < 2 ? epoch : 2, CB_VALID));
     /* Validation never gets lower with a rate that is far too high: dropped after three epochs. */
-    cb_free(run("'rate':3,'epochs':8,'clip':1,'schedule':'plateau','schedule_epochs':3,"
-                "'schedule_factor':1e-30",
-                &r)
+    cb_free(descend("'rate':3,'epochs':8,'clip':1,'schedule':'plateau','schedule_epochs':3,"
+                    "'schedule_factor':1e-30",
+                    &r)
                 .weights);
     size_t best = 0, last = 0;
     for (size_t epoch = 1; epoch <= 8; epoch++) {
-        if (value_of(&r, epoch, CB_VALID) < value_of(&r, best, CB_VALID))
+        if (mse(&r, epoch, CB_VALID) < mse(&r, best, CB_VALID))
             best = epoch;
-        if (value_of(&r, epoch, CB_VALID) != value_of(&r, epoch - 1, CB_VALID))
+        if (mse(&r, epoch, CB_VALID) != mse(&r, epoch - 1, CB_VALID))
             last = epoch;
     }
     assert_in_range(best, 0, 4);
@@ -208,23 +184,24 @@ static void test_schedules(void **state) {
 static void test_averages(void **state) {
     (void)state;
     record plain, ema, mean;
-    cb_trial_result a = run("'rate':0.05,'epochs':5", &plain);
-    cb_trial_result b = run("'rate':0.05,'epochs':5,'average':'ema','average_decay':0.5", &ema);
-    cb_trial_result c = run("'rate':0.05,'epochs':5,'average':'mean','average_epochs':2", &mean);
+    cb_trial_result a = descend("'rate':0.05,'epochs':5", &plain);
+    cb_trial_result b = descend("'rate':0.05,'epochs':5,'average':'ema','average_decay':0.5", &ema);
+    cb_trial_result c =
+        descend("'rate':0.05,'epochs':5,'average':'mean','average_epochs':2", &mean);
     for (size_t epoch = 1; epoch <= 5; epoch++) { /* training goes on from the weights themselves */
-        assert_true(value_of(&ema, epoch, CB_TRAIN) == value_of(&plain, epoch, CB_TRAIN));
-        assert_true(value_of(&mean, epoch, CB_TRAIN) == value_of(&plain, epoch, CB_TRAIN));
+        assert_true(mse(&ema, epoch, CB_TRAIN) == mse(&plain, epoch, CB_TRAIN));
+        assert_true(mse(&mean, epoch, CB_TRAIN) == mse(&plain, epoch, CB_TRAIN));
     }
-    assert_true(fabs(value_of(&ema, 1, CB_VALID) - value_of(&plain, 1, CB_VALID)) < 1e-6);
-    assert_true(value_of(&ema, 2, CB_VALID) != value_of(&plain, 2, CB_VALID));
-    assert_true(value_of(&mean, 2, CB_VALID) != value_of(&plain, 2, CB_VALID));
+    assert_true(fabs(mse(&ema, 1, CB_VALID) - mse(&plain, 1, CB_VALID)) < 1e-6);
+    assert_true(mse(&ema, 2, CB_VALID) != mse(&plain, 2, CB_VALID));
+    assert_true(mse(&mean, 2, CB_VALID) != mse(&plain, 2, CB_VALID));
     /* Losses fall evenly: the average of the last two lies between them. */
     for (size_t epoch = 2; epoch <= 5; epoch++) {
-        const double low = value_of(&plain, epoch, CB_VALID);
-        const double high = value_of(&plain, epoch - 1, CB_VALID);
+        const double low = mse(&plain, epoch, CB_VALID);
+        const double high = mse(&plain, epoch - 1, CB_VALID);
         assert_true(low < high);
-        assert_true(value_of(&mean, epoch, CB_VALID) > low);
-        assert_true(value_of(&mean, epoch, CB_VALID) < high);
+        assert_true(mse(&mean, epoch, CB_VALID) > low);
+        assert_true(mse(&mean, epoch, CB_VALID) < high);
     }
     assert_memory_not_equal(a.weights, c.weights, ALL * sizeof(float));
     cb_free(a.weights);
@@ -236,19 +213,19 @@ static void test_averages(void **state) {
 static void test_budgets(void **state) {
     (void)state;
     record plain, r;
-    cb_trial_result full = run("'batch':10,'rate':0.05,'epochs':3", &plain);
+    cb_trial_result full = descend("'batch':10,'rate':0.05,'epochs':3", &plain);
     assert_int_equal(full.updates, 12);
-    cb_trial_result a = run("'batch':10,'rate':0.05,'epochs':3,'updates':6", &r);
+    cb_trial_result a = descend("'batch':10,'rate':0.05,'epochs':3,'updates':6", &r);
     assert_int_equal(a.updates, 6);
     assert_int_equal(a.epochs, 2);
-    assert_true(value_of(&r, 1, CB_VALID) == value_of(&plain, 1, CB_VALID));
-    assert_true(value_of(&r, 2, CB_VALID) != value_of(&plain, 2, CB_VALID));
+    assert_true(mse(&r, 1, CB_VALID) == mse(&plain, 1, CB_VALID));
+    assert_true(mse(&r, 2, CB_VALID) != mse(&plain, 2, CB_VALID));
     cb_free(a.weights);
     /* Used up with the end of an epoch: no other one begins. */
-    a = run("'batch':10,'rate':0.05,'epochs':3,'updates':8", &r);
+    a = descend("'batch':10,'rate':0.05,'epochs':3,'updates':8", &r);
     assert_int_equal(a.updates, 8);
     assert_int_equal(a.epochs, 2);
-    assert_true(value_of(&r, 2, CB_VALID) == value_of(&plain, 2, CB_VALID));
+    assert_true(mse(&r, 2, CB_VALID) == mse(&plain, 2, CB_VALID));
     cb_free(a.weights);
     /* Products of a frame: 2*4*(2+4), 2*4*(4+4); of a sequence: 2*4. */
     const double update = 3 * 10 * (6 * (48 + 64) + 8);
@@ -261,7 +238,7 @@ static void test_budgets(void **state) {
         char train[256];
         snprintf(train, sizeof train, "'batch':10,'rate':0.05,'epochs':3,'operations':%.17g",
                  cases[i].operations);
-        a = run(train, &r);
+        a = descend(train, &r);
         assert_int_equal(a.updates, cases[i].updates);
         assert_int_equal(a.epochs, cases[i].epochs);
         cb_free(a.weights);
@@ -272,8 +249,8 @@ static void test_budgets(void **state) {
 static void test_clip_value(void **state) {
     (void)state;
     record r;
-    cb_trial_result first = run("'rate':0,'epochs':1", &r);
-    cb_trial_result a = run("'rate':1,'epochs':1,'clip_value':1e-3", &r);
+    cb_trial_result first = descend("'rate':0,'epochs':1", &r);
+    cb_trial_result a = descend("'rate':1,'epochs':1,'clip_value':1e-3", &r);
     assert_int_equal(a.best_epoch, 1);
     size_t cut = 0;
     for (size_t i = 0; i < ALL; i++) {
@@ -302,22 +279,11 @@ static void test_index_input(void **state) {
 }
 
 static cb_status train_once(void *task) {
-    cb_trial *trial = NULL;
-    cb_trial_result out = {0};
-    cb_status st =
-        try_trial(&trial, task,
-                  "{'task':{'name':'adding'},'hidden':3,'depth':2," RNN
-                  ",'train':{'optimiser':'rmsprop-graves','epochs':2,'schedule':'linear',"
-                  "'dropout':0.1,'weight_noise':0.1,'input_noise':0.1,'average':'mean',"
-                  "'average_epochs':2,'l2':0.1,'operations':50000}}",
-                  NULL);
-    if (st == CB_OK)
-        st = cb_trial_run(trial, NULL, &out, NULL);
-    if (st != CB_OK)
-        assert_null(out.weights);
-    cb_free(out.weights);
-    cb_trial_destroy(trial);
-    return st;
+    return attempt_trial(
+        task, "{'task':{'name':'adding'},'hidden':3,'depth':2," RNN
+              ",'train':{'optimiser':'rmsprop-graves','epochs':2,'schedule':'linear','dropout':0.1,"
+              "'weight_noise':0.1,'input_noise':0.1,'average':'mean','average_epochs':2,'l2':0.1,"
+              "'operations':50000}}");
 }
 
 static void test_every_allocation(void **state) {
