@@ -371,7 +371,8 @@ local function create(where, options)
   return value
 end
 
--- For the program: a trial, or its confirmation, with the settings as columns; a fault carries the study's place.
+-- For the program: a trial, or its confirmation, with the settings as columns; a fault carries the
+-- study's place.
 local function trial(self, index, fresh)
   local study = inside[self]
   local ok, result = pcall(make_trial, study, index, fresh)

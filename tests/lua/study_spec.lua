@@ -290,6 +290,24 @@ test("a grid over what cannot be counted is refused", function()
     "space.batch", "cb.log_int(1, 9)")
 end)
 
+test("confirmation has fresh seeds", function()
+  local function confirm(given, seeds)
+    return study({ confirm = given, seeds = seeds }).confirm
+  end
+  check.equal(study({}).confirm.top, 0)
+  check.equal(#study({}).confirm.seeds, 0)
+  check.equal(confirm({}).top, 1)
+  check.equal(table.concat(confirm({}).seeds, " "), "2 3 4 5 6")
+  check.equal(table.concat(confirm({ top = 2, seeds = 3 }, { 9, 4 }).seeds, " "), "10 11 12")
+  check.equal(#study({ confirm = { seeds = 3 } }), 2) -- it is not in the list of trials
+  check.raises(function() confirm({ seed = 3 }) end, "confirm", "'seed'", "'seeds'")
+  check.raises(function() confirm({ top = 0 }) end, "confirm.top")
+  check.raises(function() confirm({ seeds = 1.5 }) end, "confirm.seeds", "1.5")
+  check.raises(function() confirm(3) end, "confirm: expected a table", "3")
+  check.raises(function() confirm({}, { math.maxinteger - 4 }) end, "no seed behind")
+  check.equal(#confirm({}, { math.maxinteger - 5 }).seeds, 5)
+end)
+
 test("the message stands at the line of the call", function()
   local source = 'local cb = ...\n\nreturn cb.study {\n  name = "x",\n  sedes = 1 }\n'
   local ok, message = pcall(assert(load(source, "@folder/mine.lua")), cb)

@@ -141,6 +141,40 @@ static void test_trials(void **state) {
     cb_script_destroy(script);
 }
 
+/* A trial again with a fresh seed: all else is the same. */
+static void test_confirm(void **state) {
+    (void)state;
+    cb_err err;
+    cb_script *script = make_script();
+    const cb_study *study = load(
+        script, HEAD "return cb.study { name = 'c', " TASK "cells = { 'rnn', 'gru' }, hidden = "
+                     "3, space = { rate = cb.choice { 0.1, 0.2 } }, seeds = { 4, 9 }, "
+                     "confirm = { top = 2, seeds = 3 } }");
+    assert_int_equal(study->count, 8);
+    assert_int_equal(study->confirm_top, 2);
+    assert_int_equal(study->confirm_seeds, 3);
+    for (size_t k = 0; k < 3; k++) {
+        cb_study_trial first, fresh;
+        char key[65];
+        assert_int_equal(study->get(study->context, 6, &first, &err), CB_OK);
+        snprintf(key, sizeof key, "%s", cb_trial_key(first.trial));
+        cb_trial_destroy(first.trial);
+        if (study->confirm(study->context, 6, k, &fresh, &err) != CB_OK)
+            fail_msg("%s", err.text);
+        assert_string_equal(fresh.cell, "gru");
+        assert_int_equal(fresh.config, 2);
+        assert_int_equal(fresh.seed, 10 + k);
+        assert_true(find(&fresh, "rate")->value.real == 0.2);
+        assert_string_not_equal(cb_trial_key(fresh.trial), key);
+        cb_trial_destroy(fresh.trial);
+    }
+    cb_study_trial none;
+    assert_int_equal(study->confirm(study->context, 6, 3, &none, &err), CB_EARG);
+    assert_null(none.trial);
+    assert_int_equal(study->confirm(study->context, 8, 0, &none, &err), CB_EARG);
+    cb_script_destroy(script);
+}
+
 /* A study file read twice, in two states, has the same keys: no order of Lua's tables matters. */
 static void test_keys_repeat(void **state) {
     (void)state;
@@ -197,6 +231,14 @@ static void test_refused_studies(void **state) {
     refuse("\n\nlocal x = nil + 1", CB_EARG, "study.lua:3:", "traceback");
     refuse("error({})", CB_EARG, "an error that is a table", "traceback");
     refuse("\033Lua", CB_EARG, "", "");
+    /* Two cells that are the same, be it under other names or by other ways of writing. */
+    refuse(HEAD "return cb.study { name = 'x', " TASK
+                "hidden = 3, cells = { 'gru', 'rnn', { 'gru', name = 'mine' } } }",
+           CB_EARG, "study.lua:2:", "the cells 'gru' and 'mine' have the same equations");
+    refuse(HEAD "return cb.study { name = 'x', " TASK
+                "hidden = 4, cells = { 'clockwork', { 'clockwork', name = 'again', set = { "
+                "periods = { 1, 2, 4, 8 } } } } }",
+           CB_EARG, "study.lua:2:", "'clockwork' and 'again'");
     refuse(HEAD "return cb.study { nam = 'x' }", CB_EARG, "study.lua:2:", "did you mean 'name'?");
     refuse(HEAD "\nreturn cb.study { name = 'x', " TASK "cells = { 'lstm' }, hidden = 4, "
                 "train = { epochs = 0 } }",
@@ -362,10 +404,15 @@ static void test_memory_gives_out(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trials),           cmocka_unit_test(test_keys_repeat),
-        cmocka_unit_test(test_params),           cmocka_unit_test(test_refused_studies),
-        cmocka_unit_test(test_missing_file),     cmocka_unit_test(test_run),
-        cmocka_unit_test(test_experiments),      cmocka_unit_test(test_design),
+        cmocka_unit_test(test_trials),
+        cmocka_unit_test(test_confirm),
+        cmocka_unit_test(test_keys_repeat),
+        cmocka_unit_test(test_params),
+        cmocka_unit_test(test_refused_studies),
+        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_experiments),
+        cmocka_unit_test(test_design),
         cmocka_unit_test(test_memory_gives_out),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
