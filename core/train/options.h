@@ -12,7 +12,7 @@
 #include "cellbench/engine.h"
 #include "cellbench/task.h"
 #include "train/average.h"
-#include "train/schedule.h"
+#include "train/course.h"
 
 typedef enum cbi_loss_scale {
     CBI_SCALE_SUM = 0,

@@ -15,7 +15,7 @@
 
 #include "train/average.h"
 #include "train/noise.h"
-#include "train/schedule.h"
+#include "train/course.h"
 
 static void near(double got, double expected) {
     if (!(fabs(got - expected) <= 1e-12))

@@ -3,7 +3,7 @@
  * Budgets and schedules. A step, exponential, cosine or linear schedule is a function of the passes
  * made; a plateau one counts the epochs without a better validation, which the loop does.
  */
-#include "train/schedule.h"
+#include "train/course.h"
 
 #include <math.h>
 #include <string.h>

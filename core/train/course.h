@@ -3,8 +3,8 @@
  * The course of a training: how long it goes on (epochs, updates, operations) and how the learning
  * rate changes. What makes no sense is refused with the settings, before anything runs.
  */
-#ifndef CB_TRAIN_SCHEDULE_H
-#define CB_TRAIN_SCHEDULE_H
+#ifndef CB_TRAIN_COURSE_H
+#define CB_TRAIN_COURSE_H
 
 #include <stddef.h>
 
