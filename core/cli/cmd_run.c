@@ -148,8 +148,8 @@ out:
     } else if (st != CB_OK) {
         status = cbi_cli_fail(&err);
     } else if (failed > 0) {
-        status = cbi_cli_failf("%lld trial%s failed; why: sqlite3 %s \"select error_text from "
-                               "attempt where error_text <> ''\"; again: --retry-failed",
+        status = cbi_cli_failf("%lld trial%s failed; why: cellbench status %s --failed; again: "
+                               "--retry-failed",
                                (long long)failed, failed == 1 ? "" : "s", path);
     }
     cb_store_close(store);

@@ -245,6 +245,22 @@ static cb_status hand_out(coordinator *c, cbi_slot *slot, cb_err *err) {
     return st;
 }
 
+/* Results of another arithmetic are not mixed in silence. */
+static cb_status refuse_mixed(coordinator *c, cb_err *err) {
+    cb_study_counts counts;
+    if (c->options->mix == CB_MIX_ALLOW)
+        return CB_OK;
+    cb_status st = cb_store_study_count(c->store, c->study_id, &counts, err);
+    if (st != CB_OK || counts.other_numerics == 0)
+        return st;
+    return cb_fail(err, CB_EARG,
+                   "%lld of the %lld trials of study '%s' have results of other numerics or of "
+                   "another instruction set than this program's on this machine, and their "
+                   "bits may differ: either mix them (each result says what it is of), or do "
+                   "them again",
+                   (long long)counts.other_numerics, (long long)counts.total, c->study->info.name);
+}
+
 /* Confirmation trials stand behind all others: looked for when there is nothing else to claim, or,
  * if `force`, before the study is called complete. */
 static cb_status confirm(coordinator *c, int force, int64_t *added, cb_err *err) {
@@ -262,7 +278,10 @@ static cb_status confirm(coordinator *c, int force, int64_t *added, cb_err *err)
     for (size_t i = 0; i < c->options->jobs; i++)
         if (c->slots[i].busy)
             c->slots[i].item = cbi_plan_find(&c->plan, c->slots[i].claim.key);
-    return *added > 0 ? cbi_tracker_read(&c->tracker, err) : CB_OK;
+    if (*added == 0)
+        return CB_OK;
+    st = refuse_mixed(c, err); /* they may be known from another run */
+    return st == CB_OK ? cbi_tracker_read(&c->tracker, err) : st;
 }
 
 static cb_status claim_for_idle(coordinator *c, cb_err *err) {
@@ -406,26 +425,13 @@ static cb_status loop(coordinator *c, cb_err *err) {
 /* ---- begin and end ---- */
 
 static cb_status check_mix(coordinator *c, cb_err *err) {
-    cb_study_counts counts;
     int64_t requeued;
     cb_status st = CB_OK;
     if (c->options->mix == CB_MIX_REDO)
         st = cb_store_study_requeue(c->store, c->study_id, 1, &requeued, err);
     else if (c->options->retry_failed)
         st = cb_store_study_requeue(c->store, c->study_id, 0, &requeued, err);
-    if (st != CB_OK || c->options->mix == CB_MIX_ALLOW)
-        return st;
-    if ((st = cb_store_study_count(c->store, c->study_id, &counts, err)) != CB_OK)
-        return st;
-    if (counts.other_numerics > 0)
-        return cb_fail(err, CB_EARG,
-                       "%lld of the %lld trials of study '%s' have results of other numerics or of "
-                       "another instruction set than this program's on this machine, and their "
-                       "bits may differ: either mix them (each result says what it is of), or do "
-                       "them again",
-                       (long long)counts.other_numerics, (long long)counts.total,
-                       c->study->info.name);
-    return CB_OK;
+    return st == CB_OK ? refuse_mixed(c, err) : st;
 }
 
 static cb_status begin(coordinator *c, cb_err *err) {

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What is read from a database: status, table, compare, verify, export; and confirmation seeds.
+scripts=$(realpath "$(dirname "$0")")
 . "$(dirname "$0")/lib.sh"
 
 cat > tiny.lua <<'END'
@@ -51,7 +52,7 @@ says err 'empty'
 # ---- table ----
 expect 0 table tiny.db --trials --cell gru --sort valid:desc --top 2 --columns valid,cell,trial
 same "rows" "$(grep -c . out)" 3
-expect 0 table tiny.db --trials --state done --csv --columns trial
+expect 0 table tiny.db --trials --state 'done' --csv --columns trial
 same "all are done" "$(wc -l < out)" 19
 expect 0 table tiny.db --cell rnn --csv --columns cell,over,seeds
 says out '^rnn,confirm,3'
@@ -65,7 +66,7 @@ expect 1 table tiny.db --cell gruu
 says err "no cell 'gruu', did you mean 'gru'"
 expect 1 table tiny.db --trials --state dnoe
 says err "did you mean 'done'"
-expect 2 table tiny.db --state done
+expect 2 table tiny.db --state 'done'
 expect 1 table tiny.db --sort 'valid" desc; --'
 says err 'no column'
 
@@ -129,6 +130,20 @@ if command -v sqlite3 > /dev/null; then
     says out 'still to be finished'
 fi
 
+# ---- a database of the first version ----
+if command -v sqlite3 > /dev/null; then
+    sqlite3 old.db < "$scripts/../store/fixtures/schema_1.sql"
+    sqlite3 old.db 'pragma application_id = 1128418883; pragma user_version = 1'
+    expect 0 status old.db
+    says out 'no study yet'
+    expect 0 table old.db
+    expect 1 compare old.db
+    says err 'version 2 or newer, got 1' 'cellbench run'
+    expect 0 run tiny.lua --db old.db --quiet
+    expect 0 compare old.db
+    says out 'confirm'
+fi
+
 # ---- export ----
 expect 0 export tiny.db out-csv
 says out 'tables and views: out-csv'
@@ -170,6 +185,10 @@ sed -e 's/"gru"/"gru", cb.cell { name = "mine", text = cb.cells("gru").text }/' 
 expect 1 run twins.lua --db twins.db
 says err "twins.lua:.*cells 'gru' and 'mine' have the same equations"
 [ -e twins.db ] && fault "a refused study left a database"
+# The same trial for two cells, though not at the same place: found when all are made.
+sed -e 's/"gru"/{ "rnn", name = "mine", space = { rate = cb.choice { 0.02, 0.01 } } }/' tiny.lua > overlap.lua
+expect 1 run overlap.lua --db overlap.db
+says err "study 'tiny'.*'rnn' and 'mine' have the same"
 sed -e 's/top = 1/tpo = 1/' tiny.lua > typo.lua
 expect 1 plan typo.lua
 says err "typo.lua:.*tpo.*did you mean 'top'"

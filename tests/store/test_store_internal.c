@@ -70,6 +70,13 @@ static cb_status whole_life(const char *path, cb_err *err) {
     }
     if (st == CB_OK)
         st = cb_store_commit(store, 1, err);
+    fixture_trial_make(&t[0], "fresh", 0);
+    infos[0] = t[0].info;
+    int64_t added = 0;
+    if (st == CB_OK)
+        st = cb_store_study_confirm(store, id, "", CB_AGAIN_FAILED, 2, infos, 1, &added, err);
+    if (st == CB_OK)
+        assert_int_equal(added, 1);
     if (st == CB_OK)
         st = cb_query_open(&query, store, "SELECT * FROM leaderboard", NULL, 0, err);
     if (st == CB_OK)
