@@ -8,6 +8,11 @@
  * lives as long as the kernel holds its lock on its byte of "<path>.lock" (an open file
  * description lock: dropped at kill -9, not inherited over exec). Claims of dead runs go back to
  * pending when another run claims.
+ *
+ * An open store, with its queries, belongs to one thread. All functions that touch the file may
+ * return CB_EBUSY (locked by another process for longer than they wait), CB_EIO (disk full, say),
+ * CB_ESTORE (what SQLite reports) and CB_ENOMEM; what was committed before stays. Texts that are
+ * given are copied, or not needed any more when the function returns.
  */
 #ifndef CELLBENCH_STORE_H
 #define CELLBENCH_STORE_H
@@ -38,6 +43,7 @@ CB_API CB_MUST_USE cb_status cb_store_open(cb_store **out, const char *path, cb_
 /* Writes what is queued, ends the run if there is one, and leaves no -wal file behind if nobody
  * else has the database open. NULL is allowed. */
 CB_API void cb_store_close(cb_store *store);
+/* As it was given to cb_store_open; borrowed until close. */
 CB_API const char *cb_store_path(const cb_store *store);
 
 /* ---- a study: a name and a list of trials ---- */
@@ -54,6 +60,7 @@ typedef struct cb_study_info {
 CB_API CB_MUST_USE cb_status cb_store_study_begin(cb_store *store, const cb_study_info *info,
                                                   int64_t *study_id, cb_err *err);
 
+/* A value of a column or of a setting, with SQLite's own types. */
 typedef enum cb_value_type {
     CB_VALUE_NULL = 0,
     CB_VALUE_INT = 1,
@@ -74,6 +81,7 @@ typedef struct cb_trial_setting {
     cb_value value;
 } cb_trial_setting;
 
+/* A trial as a study lists it; what identifies it, and what people look for. */
 typedef struct cb_trial_info {
     const char *key;          /* 64 hex digits */
     const char *spec;         /* canonical JSON of the resolved specification */
@@ -155,13 +163,14 @@ typedef struct cb_claim {
     char key[65];
     char *spec;      /* owned; freed by cb_claim_fini */
     char *task_open; /* owned */
-    char *cell;      /* owned */
+    char *cell;      /* owned; its name in the study */
 } cb_claim;
 
 /* Claims the next pending trial of the study, in list order; *got = 0 if there is none now. Claims
  * of dead runs are taken back first. Committed before it returns. */
 CB_API CB_MUST_USE cb_status cb_store_claim(cb_store *store, int64_t study_id, cb_claim *out,
                                             int *got, cb_err *err);
+/* Frees the texts; the attempt itself is ended by cb_store_finish. A claim of zeros is allowed. */
 CB_API void cb_claim_fini(cb_claim *claim);
 
 typedef struct cb_epoch_record {
@@ -214,11 +223,15 @@ typedef struct cb_query cb_query;
  * before their store: one that is left open keeps the files of the database open. */
 CB_API CB_MUST_USE cb_status cb_query_open(cb_query **out, cb_store *store, const char *sql,
                                            const cb_value *values, size_t n, cb_err *err);
+/* Steps to the next row; *has_row = 0 behind the last one, or on an error. */
 CB_API CB_MUST_USE cb_status cb_query_next(cb_query *query, int *has_row, cb_err *err);
 CB_API size_t cb_query_column_count(const cb_query *query);
+/* "" if there is no such column; borrowed until close. */
 CB_API const char *cb_query_column_name(const cb_query *query, size_t column);
-/* Of the current row; texts are borrowed until the next call of cb_query_next. */
+/* Of the current row, counted from 0; CB_VALUE_NULL if there is no such column. Texts are borrowed
+ * until the next call of cb_query_next. */
 CB_API cb_value cb_query_column(const cb_query *query, size_t column);
+/* NULL is allowed. */
 CB_API void cb_query_close(cb_query *query);
 
 /* CREATE statements of the schema, with their comments. */

@@ -44,6 +44,7 @@ CB_API CB_MUST_USE cb_status cb_axis_check(const cb_axis *axis, cb_err *err);
 CB_API double cb_axis_draw(const cb_axis *axis, uint64_t search_seed, uint64_t trial);
 /* Points of a grid on this axis: choices, or the integers of CB_AXIS_INT; 0: not countable. */
 CB_API size_t cb_axis_grid_count(const cb_axis *axis);
+/* Point i, below cb_axis_grid_count; for a choice its index. */
 CB_API double cb_axis_grid_value(const cb_axis *axis, size_t i);
 
 /* ---- studies ---- */
@@ -65,6 +66,8 @@ typedef struct cb_study {
     cb_study_info info;
     const cb_task *task;
     size_t count; /* trials: settings x cells x seeds */
+    /* Makes trial i < count; the same i gives the same trial. What is wrong with it is an error,
+     * and then *out is all zeros. */
     cb_status (*get)(void *context, size_t i, cb_study_trial *out, cb_err *err);
     int keep_best; /* keep best weights as safetensors beside the database */
     /*
@@ -82,6 +85,7 @@ typedef struct cb_study {
 
 /* ---- running ---- */
 
+/* How far a run is; all of it is borrowed for the call that tells it. */
 typedef struct cb_cell_progress {
     const char *cell;
     int64_t done, running;
@@ -116,13 +120,17 @@ typedef struct cb_sweep_options {
     void *context;
     /* May be NULL. Called at least every 250 ms and after each trial. */
     void (*progress)(void *context, const cb_progress *progress);
-    /* May be NULL. 1: let running trials finish? no: return them and stop (CB_ECANCEL). */
+    /* May be NULL. Asked as often as progress is told; 1: running trials are broken off and go back
+     * to pending, and the sweep returns CB_ECANCEL. */
     int (*stop)(void *context);
 } cb_sweep_options;
 
 /* Registers the study in the store and runs what is pending, its confirmation trials as soon as a
  * cell's best settings are known; returns when nothing is left to do.
- * Trials that fail are recorded and do not stop it; *failed counts them. */
+ * Trials that fail are recorded and do not stop it; *failed counts those of the study. The store
+ * must be open for writing and have no run yet. Errors: CB_EARG (jobs; results of other numerics,
+ * see cb_mix), what a trial of the study says, CB_ECANCEL, those of the store, and CB_EIO where
+ * workers cannot be started. */
 CB_API CB_MUST_USE cb_status cb_sweep_run(cb_store *store, const cb_study *study,
                                           const cb_sweep_options *options, int64_t *study_id,
                                           int64_t *failed, cb_err *err);

@@ -23,6 +23,7 @@ typedef enum cb_loss {
     CB_LOSS_SQUARED = 2    /* squared error, mean over target_dim */
 } cb_loss;
 
+/* Whether there is a target at each step, or one for the sequence, at its last step. */
 typedef enum cb_when { CB_WHEN_EACH = 0, CB_WHEN_LAST = 1 } cb_when;
 
 typedef enum cb_split_name { CB_TRAIN = 0, CB_VALID = 1, CB_TEST = 2, CB_SPLITS = 3 } cb_split_name;
@@ -39,6 +40,7 @@ typedef struct cb_split {
     const int32_t *label;   /* [target rows], with CB_LOSS_SOFTMAX; else NULL */
 } cb_split;
 
+/* What something simple reaches, measured on the same data as cells are. */
 typedef struct cb_baseline {
     const char *name;  /* "note 1-gram", "predict the mean" */
     const char *metric;
@@ -71,6 +73,7 @@ typedef struct cb_task_def {
 
 /* All tasks, ended by NULL. */
 CB_API const cb_task_def *const *cb_task_table(void);
+/* CB_EARG names the nearest known name. */
 CB_API CB_MUST_USE cb_status cb_task_find(const cb_task_def **out, const char *name, cb_err *err);
 
 typedef struct cb_task cb_task;
@@ -80,7 +83,9 @@ typedef struct cb_task cb_task;
  * file's name and place. */
 CB_API CB_MUST_USE cb_status cb_task_open(cb_task **out, const char *name, const char *settings,
                                           cb_err *err);
+/* NULL is allowed. */
 CB_API void cb_task_close(cb_task *task);
+/* The splits; borrowed until close. They are only read by others: any number of threads may. */
 CB_API const cb_data *cb_task_data(const cb_task *task);
 CB_API const cb_task_def *cb_task_get_def(const cb_task *task);
 /* Canonical JSON of the settings that make its identity, defaults put in. Borrowed. */

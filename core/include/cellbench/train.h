@@ -157,14 +157,19 @@ CB_API const cb_setting_def *cb_train_settings(void);
 typedef struct cb_trial cb_trial;
 
 /* Resolves and checks a raw specification (the task is given, open, so that many trials share it;
- * borrowed). Builds the stack. */
+ * borrowed: it must stay open as long as the trial is used). Builds the stack. CB_EPARSE: no JSON,
+ * or a mistake in a cell's text; CB_EARG: a key, a type or a value; CB_ESHAPE: a cell that does not
+ * exist at this size; CB_EDATA: a resolved specification of other data, an empty split;
+ * CB_ENOMEM. */
 CB_API CB_MUST_USE cb_status cb_trial_create(cb_trial **out, const char *raw_json,
                                              const cb_task *task, cb_err *err);
+/* NULL is allowed. */
 CB_API void cb_trial_destroy(cb_trial *trial);
 /* Canonical JSON of the resolved specification; borrowed. cb_trial_create accepts it too, and
  * gives the same trial. */
 CB_API const char *cb_trial_spec(const cb_trial *trial);
 CB_API const char *cb_trial_key(const cb_trial *trial); /* 64 hex digits; borrowed */
+/* Borrowed until destroy. */
 CB_API const cb_stack *cb_trial_stack(const cb_trial *trial);
 CB_API size_t cb_trial_hidden(const cb_trial *trial); /* of the top layer */
 /* Learned numbers, readout included. */
