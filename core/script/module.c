@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/settings.h"
 #include "base/text.h"
+#include "cellbench/stats.h"
 #include "cellbench/sweep.h"
 #include "cellbench/task.h"
 #include "cellbench/train.h"
@@ -352,6 +353,25 @@ static int core_check(lua_State *L) {
     return 1;
 }
 
+/* interval(list of finite numbers, level) -> n, mean, sd, low, high; NaN where there is none */
+static int core_interval(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    const double level = luaL_checknumber(L, 2);
+    const size_t n = lua_rawlen(L, 1);
+    double *values = lua_newuserdatauv(L, (n + 1) * sizeof *values, 0);
+    for (size_t i = 0; i < n; i++, lua_pop(L, 1)) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        values[i] = luaL_checknumber(L, -1);
+    }
+    const cb_stats_mean m = cb_stats_mean_of(values, n, level);
+    lua_pushinteger(L, (lua_Integer)m.n);
+    lua_pushnumber(L, m.mean);
+    lua_pushnumber(L, m.sd);
+    lua_pushnumber(L, m.low);
+    lua_pushnumber(L, m.high);
+    return 5;
+}
+
 /* ---- the module ---- */
 
 static const luaL_Reg core_functions[] = {
@@ -369,6 +389,7 @@ static const luaL_Reg core_functions[] = {
     {"task_info", core_task_info},
     {"settings", core_settings},
     {"check", core_check},
+    {"interval", core_interval},
     {"open", cbi_script_open_database},
     {"net", cbi_script_make_net},
     {"train", cbi_script_train},

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The table that `require "cellbench"` returns.
 
-local core, values, cells, _, _, study, net, train = ...
+local core, values, cells, _, _, study, net, train, results = ...
 
 local guard = core.guard
 
@@ -30,6 +30,7 @@ local module = {
   net = guard(net.create),
   train = guard(train.run),
   open = core.open,
+  interval = guard(results.interval),
 }
 
 -- A misspelt function is told at once, not as a call of nil.

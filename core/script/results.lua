@@ -228,4 +228,33 @@ core.database_methods.study = core.guard(function(db, name)
   fault("db:study: there is no study '%s' in this database%s", name, core.nearest(name, names))
 end)
 
-return {}
+---------------------------------------------------------------------------------------------------
+-- Statistics.
+
+local results = {}
+
+local function finite(value)
+  return value == value and value or nil
+end
+
+-- cb.interval(list, level) -> { n =, mean =, sd =, low =, high = }
+function results.interval(list, level)
+  local n = values.list(list, "cb.interval")
+  if level == nil then
+    level = 0.95
+  elseif not math.type(level) or level <= 0 or level >= 1 then
+    fault("cb.interval: level: expected a number between 0 and 1, got %s", show(level))
+  end
+  for i = 1, n do
+    local value = list[i]
+    if not math.type(value) or value ~= value or value == math.huge or value == -math.huge then
+      fault("cb.interval[%d]: expected a finite number, got %s", i, show(value))
+    end
+  end
+  local count, mean, sd, low, high = core.interval(list, level)
+  return {
+    n = count, mean = finite(mean), sd = finite(sd), low = finite(low), high = finite(high),
+  }
+end
+
+return results

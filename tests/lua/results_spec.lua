@@ -125,6 +125,24 @@ test("a trial of the study, trained again, has the same numbers", function()
   check.equal(result.test, trial.test)
 end)
 
+test("a mean and its interval", function()
+  local i = cb.interval { 1, 2, 3, 4 }
+  check.equal(i.n, 4)
+  check.equal(i.mean, 2.5)
+  local half = 3.1824463052842638 * math.sqrt(5 / 3) / 2 -- t, 3 degrees of freedom, 97.5 %
+  assert(math.abs(i.high - 2.5 - half) < 1e-8 and math.abs(2.5 - i.low - half) < 1e-8)
+  assert(math.abs(i.sd - math.sqrt(5 / 3)) < 1e-12)
+  assert(cb.interval({ 1, 2, 3, 4 }, 0.5).high < i.high)
+  i = cb.interval { 7 }
+  check.equal(i.mean, 7.0)
+  check.equal(i.low, nil)
+  check.equal(cb.interval {}.n, 0)
+  check.raises(function() cb.interval(3) end, "cb.interval: expected a list")
+  check.raises(function() cb.interval { 1, "2" } end, "cb.interval[2]: expected a finite number")
+  check.raises(function() cb.interval { 0 / 0 } end, "cb.interval[1]: expected a finite number")
+  check.raises(function() cb.interval({ 1, 2 }, 95) end, "level: expected a number between 0 and 1")
+end)
+
 test("a wrong question is told", function()
   local db = open()
   local study = db:study("sample")
