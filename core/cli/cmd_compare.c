@@ -253,19 +253,28 @@ static cb_status print_table(const entry *e, size_t n, cb_err *err) {
     return st;
 }
 
+/* ", name", fit for a terminal. */
+static void add_name(cbi_text *line, const entry *e) {
+    char *safe = cbi_cli_printable(e->cell, strlen(e->cell), 0);
+    cbi_text_addf(line, "%s%s", line->length > 0 ? ", " : "", safe != NULL ? safe : "?");
+    cbi_free(safe);
+}
+
+static void print_text(const char *before, const cbi_text *text, size_t indent) {
+    fputs(before, stdout);
+    cbi_cli_wrapped(text->data != NULL && !text->failed ? text->data : "(out of memory)", indent,
+                    80);
+}
+
 /* One note about the cells of which `holds` is true: "gru, lstm: text". */
 static void note(const entry *e, size_t n, int (*holds)(const entry *), const char *text) {
     cbi_text line = {0};
     for (size_t i = 0; i < n; i++)
-        if (holds(&e[i])) {
-            char *safe = cbi_cli_printable(e[i].cell, strlen(e[i].cell), 0);
-            cbi_text_addf(&line, "%s%s", line.length > 0 ? ", " : "", safe != NULL ? safe : "?");
-            cbi_free(safe);
-        }
+        if (holds(&e[i]))
+            add_name(&line, &e[i]);
     if (line.length > 0) {
         cbi_text_addf(&line, ": %s", text);
-        printf("- ");
-        cbi_cli_wrapped(line.failed ? text : line.data, 2, 80);
+        print_text("- ", &line, 2);
     }
     cbi_text_fini(&line);
 }
@@ -294,34 +303,31 @@ static int is_chosen_by_these(const entry *e) {
     return e->test.n > 0 && !e->confirmed;
 }
 
+/* 1 if the intervals of two means do not overlap. */
+static int is_apart(const cb_stats_mean *a, const cb_stats_mean *b) {
+    return a->n >= 2 && b->n >= 2 && (a->low > b->high || b->low > a->high);
+}
+
 /* What stands first by validation, never without what is not known about it. */
 static void print_first(const entry *e, size_t n) {
     cbi_text line = {0}, unclear = {0};
-    char *name = cbi_cli_printable(e->cell, strlen(e->cell), 0);
-    if (e->test.n < 2)
-        cbi_text_addf(&line,
-                      "%s is first by validation; without an interval nothing is said of its "
-                      "difference from others.",
-                      name);
-    else
-        cbi_text_addf(&line,
-                      "%s is first by validation; its test mean is %.4g, %.4g .. %.4g at 95%%.",
-                      name, e->test.mean, e->test.low, e->test.high);
-    for (size_t i = 1; i < n && e->test.n >= 2; i++) {
-        const cb_stats_mean *other = &e[i].test;
-        if (other->n < 2 || (other->low <= e->test.high && e->test.low <= other->high)) {
-            char *safe = cbi_cli_printable(e[i].cell, strlen(e[i].cell), 0);
-            cbi_text_addf(&unclear, "%s%s", unclear.length > 0 ? ", " : "", safe);
-            cbi_free(safe);
-        }
+    add_name(&line, e);
+    if (e->test.n < 2) {
+        cbi_text_add(&line, " is first by validation; without an interval nothing is said of its "
+                            "difference from others.");
+        goto out;
     }
+    cbi_text_addf(&line, " is first by validation; its test mean is %.4g, %.4g .. %.4g at 95%%.",
+                  e->test.mean, e->test.low, e->test.high);
+    for (size_t i = 1; i < n; i++)
+        if (!is_apart(&e->test, &e[i].test))
+            add_name(&unclear, &e[i]);
     if (unclear.length > 0)
         cbi_text_addf(&line, " These intervals do not tell it apart from: %s.", unclear.data);
-    else if (n > 1 && e->test.n >= 2)
+    else
         cbi_text_add(&line, " No other cell's interval overlaps with that.");
-    if (line.data != NULL && !line.failed)
-        cbi_cli_wrapped(line.data, 0, 80);
-    cbi_free(name);
+out:
+    print_text("", &line, 0);
     cbi_text_fini(&unclear);
     cbi_text_fini(&line);
 }
@@ -393,13 +399,13 @@ const cbi_cli_command cbi_cmd_compare = {
     .name = "compare",
     .summary = "each cell at its best setting, with intervals",
     .arguments = "DB [options]",
-    .text =
-        "For each cell: the setting with the best mean validation value over the study's seeds\n"
-        "(valid), and the test values of that setting: mean, standard deviation and the 95 %\n"
-        "t-interval of the mean over n seeds. over: confirm, with the fresh seeds of a study's\n"
-        "`confirm`; study, with the seeds that chose the setting, which flatters it. The interval\n"
-        "says how far the mean over further seeds may be off, not how the cell would do at\n"
-        "another setting or with other data. Lower is better.\n",
+    .text = "For each cell: the setting with the best mean validation value over the study's\n"
+            "seeds (valid), and the test values of that setting: mean, standard deviation and\n"
+            "the 95 % t-interval of the mean over n seeds. over: confirm, with the fresh\n"
+            "seeds of a study's `confirm`; study, with the seeds that chose the setting,\n"
+            "which flatters it. The interval says how far the mean over further seeds may be\n"
+            "off, not how the cell would do at another setting or with other data. Lower is\n"
+            "better.\n",
     .example = "  cellbench compare results/quickstart.db\n",
     .options = options,
     .least = 1,

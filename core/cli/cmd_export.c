@@ -181,8 +181,8 @@ const cbi_cli_command cbi_cmd_export = {
     .name = "export",
     .summary = "the tables and views of a database as CSV",
     .arguments = "DB DIR | DB --table NAME",
-    .text = "Writes DIR/NAME.csv for every table and view (RFC 4180, UTF-8, numbers in full; NULL\n"
-            "is an empty field, an empty text is \"\"). DIR is made if it is not there.\n",
+    .text = "Writes DIR/NAME.csv for every table and view (RFC 4180, UTF-8, numbers in full;\n"
+            "NULL is an empty field, an empty text is \"\"). DIR is made if it is not there.\n",
     .example = "  cellbench export results/quickstart.db quickstart-csv\n"
                "  cellbench export results/quickstart.db --table epoch > curves.csv\n",
     .options = options,

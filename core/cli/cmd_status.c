@@ -166,10 +166,9 @@ const cbi_cli_command cbi_cmd_status = {
     .name = "status",
     .summary = "how far a database's studies are, who is at work, what failed",
     .arguments = "DB [options]",
-    .text =
-        "Counts each study's trials by state, with the time that their attempts took, and tells\n"
-        "which runs are at work: alive is a run whose process holds its lock. With --csv or\n"
-        "--json: the studies, or what --runs or --failed asks for.\n",
+    .text = "Counts each study's trials by state, with the time that their attempts took, and\n"
+            "tells which runs are at work: alive is a run whose process holds its lock. With\n"
+            "--csv or --json: the studies, or what --runs or --failed asks for.\n",
     .example = "  cellbench status results/quickstart.db\n",
     .options = options,
     .least = 1,

@@ -229,13 +229,11 @@ const cbi_cli_command cbi_cmd_table = {
     .name = "table",
     .summary = "the leaderboard of a database, or a study's trials",
     .arguments = "DB [options]",
-    .text =
-        "Prints the view leaderboard: for each study, task and cell the setting with the best "
-        "mean\n"
-        "validation value, and its test values over the seeds (over: confirm, where the study has\n"
-        "fresh ones for it, else study). With --trials: the trials of a study, with all their\n"
-        "settings; --csv and --json then hold every column. Everything else is a query away:\n"
-        "sqlite3 DB .schema\n",
+    .text = "Prints the view leaderboard: for each study, task and cell the setting with the\n"
+            "best mean validation value, and its test values over the seeds (over: confirm,\n"
+            "where the study has fresh ones for it, else study). With --trials: the trials of\n"
+            "a study, with all their settings; --csv and --json then hold every column.\n"
+            "Everything else is a query away: sqlite3 DB .schema\n",
     .example = "  cellbench table results/quickstart.db --csv > quickstart.csv\n"
                "  cellbench table results/quickstart.db --trials --cell gru --sort valid --top 3\n",
     .options = options,

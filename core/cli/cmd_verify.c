@@ -314,12 +314,11 @@ const cbi_cli_command cbi_cmd_verify = {
     .name = "verify",
     .summary = "run one trial again and compare it to the last bit",
     .arguments = "DB TRIAL",
-    .text =
-        "TRIAL is a trial's number or the beginning of its key. Every row of its learning curve\n"
-        "and every result must have the bits that are stored; the first that has not is shown.\n"
-        "A result of other numerics or of another instruction set than this program's may\n"
-        "differ; that is said. Nothing is written.\n"
-        "Exit status: 0 equal, 1 a difference or an error.\n",
+    .text = "TRIAL is a trial's number or the beginning of its key. Every row of its learning\n"
+            "curve and every result must have the bits that are stored; the first that has\n"
+            "not is shown. A result of other numerics or of another instruction set than this\n"
+            "program's may differ; that is said. Nothing is written.\n"
+            "Exit status: 0 equal, 1 a difference or an error.\n",
     .example = "  cellbench verify results/quickstart.db 1\n",
     .options = options,
     .least = 2,

@@ -43,7 +43,8 @@ void cbi_lock_drop(cbi_lock *lock, int64_t byte);
 /* 1 if another open file holds a lock on that byte, 0 if none; on an error of the system 1, for
  * nobody's claims may be taken over by mistake. */
 int cbi_lock_is_held(const cbi_lock *lock, int64_t byte);
-/* The same for a database of which this process may have no lock open: makes no file, takes none. */
+/* The same for a database of which this process may have no lock open: makes no file, takes none.
+ */
 CB_MUST_USE cb_status cbi_lock_look(const char *database, int64_t byte, int *held, cb_err *err);
 
 #endif

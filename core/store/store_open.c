@@ -240,8 +240,7 @@ static cb_status remake_views(cb_store *store, cb_err *err) {
     char drop[64];
     cb_status st = CB_OK;
     const char *views = strstr(cbi_store_schema_text, "\nCREATE VIEW ");
-    for (const char *at = views; st == CB_OK && at != NULL;
-         at = strstr(at + 1, "\nCREATE VIEW ")) {
+    for (const char *at = views; st == CB_OK && at != NULL; at = strstr(at + 1, "\nCREATE VIEW ")) {
         const char *name = at + strlen("\nCREATE VIEW ");
         snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %.*s", (int)strcspn(name, " "), name);
         st = cbi_store_exec(store, drop, err);

@@ -4,6 +4,8 @@
  * program is its own worker (`test_sweep worker`) and its own coordinator, for the tests that kill
  * one (`test_sweep coordinate DB JOBS KILL_AFTER CONFIRM_TOP`).
  *
+ * It is one file, long as it is, because it is its own worker and coordinator in all of its tests.
+ *
  * The yardstick is the dump of an undisturbed run with one worker: all that is about accuracy, with
  * every bit of it. However a study is disturbed, its dump must be the same in the end.
  */
