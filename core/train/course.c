@@ -5,6 +5,7 @@
  */
 #include "train/course.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -32,7 +33,9 @@ static double epoch_flop(const cb_stack *stack, const cb_data *data) {
     return update_flop(stack, data, s->frames, s->sequences);
 }
 
+/* b is at least 1: a batch, or the batches of an epoch, of which there is one. */
 static size_t ratio_up(size_t a, size_t b) {
+    assert(b > 0);
     return a / b + (a % b != 0);
 }
 
