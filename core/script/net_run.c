@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -19,12 +20,36 @@ static cb_status grow(double **block, size_t *capacity, size_t rows, size_t cols
                                                                                  : no_memory(err);
 }
 
+/* Refuses what this machine's memory cannot hold before it is tried: the system gives out more
+ * than there is, and ends programs that use it. */
+static cb_status check_memory(const cbi_net *net, size_t B, size_t frames, cb_err *err) {
+    cb_status st;
+    size_t bytes, weights;
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if ((st = cb_engine_memory(net->stack, B, frames, 1, &bytes, err)) != CB_OK)
+        return st;
+    if (net->reference) /* the same values, twice as wide */
+        st = cb_size_mul(bytes, 2, &bytes);
+    /* Weights, two gradients and the draw; and in single precision. */
+    if (st != CB_OK ||
+        cb_size_mul(cb_stack_weight_count(net->stack), 4 * sizeof(double) + sizeof(float),
+                    &weights) != CB_OK ||
+        cb_size_add(bytes, weights, &bytes) != CB_OK)
+        return cb_fail(err, CB_ESHAPE, "net: too large");
+    if (pages > 0 && page > 0 && (double)bytes > 0.9 * (double)pages * (double)page)
+        return cb_fail(err, CB_EARG, "it would need %.3g GB of memory; this machine has %.3g GB",
+                       (double)bytes / 1e9, (double)pages * (double)page / 1e9);
+    return CB_OK;
+}
+
 /* ---- the net ---- */
 
 cb_status cbi_net_init(cbi_net *net, const cb_layer_spec *layers, size_t n, cb_input_kind kind,
                        size_t I, int use_reference, cb_err *err) {
     cb_status st = cb_stack_create(&net->stack, layers, n, kind, I, err);
     if (st != CB_OK)
+        return st;
+    if ((st = check_memory(net, 1, 1, err)) != CB_OK)
         return st;
     if ((net->label = cbi_calloc(cb_stack_layer_count(net->stack), sizeof *net->label)) == NULL)
         return no_memory(err);
@@ -115,6 +140,8 @@ cb_status cbi_net_shape(cbi_net *net, cb_err *err) {
     if (cbi_grow((void **)&net->rows, &net->rows_capacity, T + 1, sizeof *net->rows) ||
         cbi_grow((void **)&net->first, &net->first_capacity, T + 1, sizeof *net->first))
         return no_memory(err);
+    if ((st = check_memory(net, net->B, frames, err)) != CB_OK)
+        return st;
     net->T = T;
     place_sequences(net);
     net->steps = (cb_steps){T, net->B, net->rows, frames};

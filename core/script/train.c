@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "cellbench/task.h"
 #include "cellbench/train.h"
+#include "train/trial.h"
 
 static const char training_name[] = "cellbench.training";
 
@@ -174,6 +175,11 @@ int cbi_script_train(lua_State *L) {
         cbi_json_canonical(&spec->text, spec->json, &err) != CB_OK ||
         cb_trial_create(&t->trial, spec->text, t->task, &err) != CB_OK)
         return failed(L, &err);
+    if (cbi_trial_fits(t->trial, &err) != CB_OK) { /* not Lua's memory: the figures are told */
+        lua_pushnil(L);
+        lua_pushstring(L, err.text);
+        return 2;
+    }
     row_call c = {.L = L, .function = 4, .denormals = cb_engine_denormals_flush()};
     cb_engine_denormals_restore(c.denormals);
     const cb_train_events events = {.context = &c, .row = take_row};

@@ -395,6 +395,15 @@ test("a wrong net is named", function()
   check.raises(function() make { set = { a = 1 } } end, "unknown key 'a'")
 end)
 
+test("what memory cannot hold is refused before it is tried", function()
+  check.raises(function() cb.net { cell = "lstm", input = 3, hidden = 1000000 } end, "too large")
+  check.raises(function() cb.net { cell = "rnn", depth = 200, input = 3, hidden = 30000 } end,
+    "cb.net: ", "2^33 weights")
+  local net = cb.net { cell = "rnn", input = 0, hidden = 1000 }
+  check.raises(function() net:forward(nil, { lengths = { 2000000000, 3 } }) end,
+    "net:forward: it would need", "GB of memory; this machine has")
+end)
+
 test("a net is closed once", function()
   local net
   do

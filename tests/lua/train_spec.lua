@@ -145,6 +145,8 @@ test("a wrong training is named", function()
   check.raises(function() run { seed = -1 } end, "cb.train: seed: expected an integer")
   check.raises(function() run { on_epoch = 3 } end, "on_epoch: expected a function")
   check.raises(function() run { cell = "clockwork", hidden = 5 } end, "cb.train: ", "equal groups")
+  check.raises(function() run { cell = "rnn", depth = 200, hidden = 20000 } end,
+    "cb.train: ", "2^33 weights")
   check.raises(function()
     run { task = cb.task.music { file = "no-such-file.json" } }
   end, "cb.train: ", "no-such-file.json")
