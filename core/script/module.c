@@ -225,6 +225,8 @@ static const cb_setting_def sizes[] = {
     {"hidden", CB_SETTING_INT, NULL, 1, 1 << 20, NULL, 1, "hidden dimension H"},
     {"params", CB_SETTING_INT, NULL, 1, 1e12, NULL, 1, "learned numbers, readout included"},
     {"depth", CB_SETTING_INT, NULL, 1, 256, NULL, 1, "layers"},
+    {"bidirectional", CB_SETTING_BOOL, NULL, 0, 0, NULL, 1,
+     "a second cell in each layer runs backwards"},
     {NULL, CB_SETTING_INT, NULL, 0, 0, NULL, 0, NULL},
 };
 

@@ -62,6 +62,8 @@ local function fallback(cell, name)
     return row.default
   elseif name == "depth" then
     return 1
+  elseif name == "bidirectional" then
+    return false
   end
   local value = cell.set[name]
   if value == nil then

@@ -8,7 +8,7 @@ local settings = {}
 
 local fault, show = values.fault, values.show
 
-local SIZE = { hidden = true, params = true, depth = true }
+local SIZE = { hidden = true, params = true, depth = true, bidirectional = true }
 
 -- The table of training settings by name, read once.
 local train_rows
@@ -90,7 +90,7 @@ end
 
 -- The names that may stand in a space of these cells.
 local function known_names(cell_list)
-  local known = { hidden = true, params = true, depth = true }
+  local known = { hidden = true, params = true, depth = true, bidirectional = true }
   for name in pairs(train()) do
     known[name] = true
   end
@@ -140,7 +140,7 @@ local function read_level(options, cell_list, where)
       add(name, value, where .. ": train.", own)
     end
   end
-  for _, name in ipairs { "hidden", "params", "depth", "init" } do
+  for _, name in ipairs { "hidden", "params", "depth", "bidirectional", "init" } do
     if options[name] ~= nil then
       add(name, options[name], where .. ": ", own)
     end

@@ -8,12 +8,13 @@ local train, target = settings.train, settings.target
 
 local STUDY_KEYS = {
   name = true, task = true, cells = true, search = true, space = true, train = true, seeds = true,
-  hidden = true, params = true, depth = true, keep = true, init = true, confirm = true,
+  hidden = true, params = true, depth = true, bidirectional = true, keep = true, init = true,
+  confirm = true,
 }
 local CONFIRM_KEYS = { top = true, seeds = true }
 local ENTRY_KEYS = {
   name = true, set = true, space = true, train = true, hidden = true, params = true, depth = true,
-  init = true,
+  bidirectional = true, init = true,
 }
 ---------------------------------------------------------------------------------------------------
 -- Reading the study.
@@ -170,11 +171,13 @@ local function locate(study, index)
   end
 end
 
-local function layers(study, cell, set, depth)
+local function layers(study, cell, set, depth, both)
   local text, overrides = cells.expand(cell, set)
   local list = {}
   for i = 1, depth do
-    list[i] = { name = cell.name, text = text, settings = values.object(overrides) }
+    list[i] = {
+      name = cell.name, text = text, settings = values.object(overrides), bidirectional = both,
+    }
   end
   if cell.lowest then
     local below = study.by_name[cell.lowest] or cells.registered(cell.lowest)
@@ -226,7 +229,8 @@ local function make_trial(study, index, fresh)
     hidden_drawn = hidden ~= nil and hidden.kind == "axis" and hidden.value.kind ~= "choice",
     spec = {
       task = { name = study.task.name, settings = study.task.settings },
-      layers = layers(study, cell, set, found.depth == nil and 1 or found.depth),
+      layers = layers(study, cell, set, found.depth == nil and 1 or found.depth,
+        found.bidirectional or nil),
       hidden = found.hidden, params = found.params, train = given, seed = seed,
     },
   }
