@@ -447,6 +447,18 @@ static void read_lengths(lua_State *L, cbi_net *net, int have_x) {
                 (LUAI_UACINT)T, (LUAI_UACINT)net->T);
 }
 
+/* `start`: the steps at which the sequences go on, as the list at the top of the stack has them. */
+static void read_starts(lua_State *L, cbi_net *net) {
+    cb_err err;
+    check_list(L, net->B, "steps", "net:forward: start");
+    for (size_t b = 0; b < net->B; b++) {
+        lua_rawgeti(L, -1, (lua_Integer)b + 1);
+        const size_t t = read_count(L, 0, INT32_MAX, "net:forward: start");
+        if (cbi_net_start(net, b, (uint32_t)t, &err) != CB_OK)
+            refuse(L, &err, "forward");
+    }
+}
+
 /* Calls `read` with the entry [t][b] of the nested table at `index` on top of the stack, for every
  * step that sequence b has. */
 static void each_row(lua_State *L, cbi_net *net, int index, const char *name,
@@ -509,9 +521,9 @@ static void push_steps(lua_State *L, const cbi_net *net, const double *values, s
     }
 }
 
-/* net:forward(x, { lengths =, initial = }) -> y */
+/* net:forward(x, { lengths =, initial =, start = }) -> y */
 static int net_forward(lua_State *L) {
-    static const char *const known[] = {"lengths", "initial", NULL};
+    static const char *const known[] = {"lengths", "initial", "start", NULL};
     cb_err err;
     cbi_net *net = check_net(L);
     const cb_input_kind kind = cb_stack_input_kind(net->stack);
@@ -525,6 +537,9 @@ static int net_forward(lua_State *L) {
     else
         lua_pushnil(L);
     read_lengths(L, net, kind != CB_INPUT_NONE);
+    lua_settop(L, 3);
+    if (options && lua_getfield(L, 3, "start") != LUA_TNIL)
+        read_starts(L, net);
     lua_settop(L, 3);
     if (kind != CB_INPUT_NONE)
         each_row(L, net, 2, "net:forward: x", kind == CB_INPUT_DENSE ? read_x : read_symbol);

@@ -69,9 +69,9 @@ cb_status cbi_net_init(cbi_net *net, const cb_layer_spec *layers, size_t n, cb_i
 }
 
 void cbi_net_fini(cbi_net *net) {
-    void *const blocks[] = {net->w,     net->gradient, net->fresh, net->single, net->rows,
-                            net->first, net->length,   net->place, net->x,      net->dx,
-                            net->y,     net->dy,       net->index, net->state};
+    void *const blocks[] = {net->w,    net->gradient, net->fresh,  net->start, net->single,
+                            net->rows, net->first,    net->length, net->place, net->x,
+                            net->dx,   net->y,        net->dy,     net->index, net->state};
     cb_engine_destroy(net->engine);
     cb_reference_destroy(net->reference);
     cb_stack_destroy(net->stack);
@@ -144,7 +144,7 @@ cb_status cbi_net_shape(cbi_net *net, cb_err *err) {
         return st;
     net->T = T;
     place_sequences(net);
-    net->steps = (cb_steps){T, net->B, net->rows, frames};
+    net->steps = (cb_steps){.T = T, .B = net->B, .rows = net->rows, .frames = frames};
     for (size_t t = 0, at = 0; t < T; at += net->rows[t++])
         net->first[t] = at;
     if ((st = grow(&net->y, &net->y_capacity, frames, O, err)) != CB_OK ||
@@ -157,6 +157,16 @@ cb_status cbi_net_shape(cbi_net *net, cb_err *err) {
     if (kind == CB_INPUT_INDEX &&
         cbi_grow((void **)&net->index, &net->index_capacity, frames + 1, sizeof *net->index))
         return no_memory(err);
+    return CB_OK;
+}
+
+cb_status cbi_net_start(cbi_net *net, size_t b, uint32_t t, cb_err *err) {
+    if (cbi_grow((void **)&net->start, &net->start_capacity, net->B + 1, sizeof *net->start))
+        return no_memory(err);
+    if (net->steps.start == NULL)
+        memset(net->start, 0, net->B * sizeof *net->start);
+    net->start[net->place[b]] = t;
+    net->steps.start = net->start;
     return CB_OK;
 }
 

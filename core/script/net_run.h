@@ -27,14 +27,15 @@ typedef struct cbi_net {
 
     size_t T, B;
     cb_steps steps;
-    uint32_t *rows; /* [T] */
-    size_t *first;  /* [T], first frame of each step */
-    size_t *length; /* [B] */
-    size_t *place;  /* [B], row of a sequence */
-    double *x, *dx; /* [frames][I] */
-    double *y, *dy; /* [frames][output dim] */
-    int32_t *index; /* [frames] */
-    size_t rows_capacity, first_capacity, length_capacity, place_capacity;
+    uint32_t *rows;  /* [T] */
+    size_t *first;   /* [T], first frame of each step */
+    size_t *length;  /* [B] */
+    size_t *place;   /* [B], row of a sequence */
+    uint32_t *start; /* [B] in rows, t of the first step */
+    double *x, *dx;  /* [frames][I] */
+    double *y, *dy;  /* [frames][output dim] */
+    int32_t *index;  /* [frames] */
+    size_t rows_capacity, first_capacity, length_capacity, place_capacity, start_capacity;
     size_t x_capacity, dx_capacity, y_capacity, dy_capacity, index_capacity;
     double *state; /* [B][dim of a state], for one at a time */
     size_t state_capacity;
@@ -57,6 +58,9 @@ CB_MUST_USE cb_status cbi_net_draw(cbi_net *net, uint64_t seed, const cb_init_ov
  * cbi_net_lengths), and makes room for the sequences. */
 CB_MUST_USE cb_status cbi_net_lengths(cbi_net *net, size_t B, cb_err *err);
 CB_MUST_USE cb_status cbi_net_shape(cbi_net *net, cb_err *err);
+/* Sequences go on at these steps: t of each one's first, in the caller's order (cells with clocks
+ * read it); without this call, at 0. After cbi_net_shape. */
+CB_MUST_USE cb_status cbi_net_start(cbi_net *net, size_t b, uint32_t t, cb_err *err);
 /* The frame of sequence b at step t < length[b]. */
 size_t cbi_net_frame(const cbi_net *net, size_t t, size_t b);
 

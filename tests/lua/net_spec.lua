@@ -181,6 +181,22 @@ test("a sequence that is cut goes on from its state", function()
   check.equal(net:forward(x)[1][1][1], whole[1][1][1])
 end)
 
+test("clocks go on, too", function()
+  local net = cb.net { cell = "clockwork", set = { periods = { 1, 2, 4 } }, input = 2, hidden = 6 }
+  local x = sequences()
+  local whole = net:forward(x)
+  net:forward { x[1], x[2], x[3] }
+  local initial = { ["1.h"] = net:state("1.h") }
+  local on = net:forward({ x[4] }, { initial = initial, start = { 3, 3, 3 } })
+  local anew = net:forward({ x[4] }, { initial = initial })
+  for j = 1, 6 do
+    check.equal(on[1][2][j], whole[4][2][j])
+  end
+  assert(anew[1][2][6] ~= whole[4][2][6])
+  check.raises(function() net:forward(x, { start = { 1 } }) end, "start: expected 3 steps, got 1")
+  check.raises(function() net:forward(x, { start = { 1, 2, -1 } }) end, "from 0 to", "got -1")
+end)
+
 test("gradients flow through states", function()
   local net = cb.net { cell = "lstm", input = 2, hidden = 2, precision = "f64" }
   local x, zero = sequences(), loss_weights(2)
