@@ -7,8 +7,8 @@ local core, values, _, _, _, study = ...
 local fault, show = values.fault, values.show
 
 local TRAIN_KEYS = {
-  task = true, cell = true, hidden = true, params = true, depth = true, init = true, train = true,
-  seed = true, on_epoch = true,
+  task = true, cell = true, hidden = true, params = true, depth = true, bidirectional = true,
+  init = true, train = true, seed = true, on_epoch = true,
 }
 
 -- Messages of the study are told as ours.
@@ -22,7 +22,8 @@ end
 local function specify(options)
   local ok, result = pcall(study.create, "", {
     name = "cb.train", task = options.task, cells = { options.cell }, hidden = options.hidden,
-    params = options.params, depth = options.depth, init = options.init, train = options.train,
+    params = options.params, depth = options.depth,
+    bidirectional = options.bidirectional, init = options.init, train = options.train,
     seeds = options.seed ~= nil and { options.seed } or nil,
   })
   if ok and #result ~= 1 then
@@ -43,7 +44,8 @@ end
 
 local train = {}
 
--- cb.train{ task =, cell =, hidden = | params =, depth =, init =, train =, seed =, on_epoch = }
+-- cb.train{ task =, cell =, hidden = | params =, depth =, bidirectional =, init =, train =,
+--           seed =, on_epoch = }
 function train.run(options)
   values.check_keys(values.options(options, "cb.train"), TRAIN_KEYS, "cb.train")
   local on_epoch = options.on_epoch

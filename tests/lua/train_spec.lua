@@ -127,6 +127,9 @@ test("cells with settings, depth and a budget of parameters", function()
   local r = run { cell = { "clockwork", set = { periods = { 1, 2 } } }, depth = 2 }
   check.equal(r.state, "done")
   assert(r.weights["2.W_h"])
+  r = run { bidirectional = true, train = { epochs = 1 } }
+  assert(r.weights["1.reverse.W_n"])
+  check.equal(#r.weights["readout.V"][1], 8)
   r = run { hidden = false, params = 500 }
   assert(r.param_count <= 500 and r.param_count > 300)
   r = run { init = { R = "zero" }, train = { epochs = 1, rate = 0 } }
