@@ -1,298 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The userdata behind cb.net{}: stacks that are run forward and backward on Lua tables. net.lua
- * checks what is given to cb.net; the methods are here.
+ * checks what is given to cb.net; the class and the methods that compute are here, those of tensors
+ * in net_tensor.c.
  *
  * Tables are read and written without their metamethods. All memory hangs on the userdata, so
  * that an error may be raised anywhere.
  */
-#include "script/script_internal.h"
+#include "script/net_lua.h"
 
-#include <math.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "script/net_run.h"
-
-static const char net_name[] = "cellbench.net";
-
-/* ---- arguments ---- */
-
-static cbi_net *check_net(lua_State *L) {
-    cbi_net *net = luaL_checkudata(L, 1, net_name);
-    if (net->stack == NULL)
-        luaL_error(L, "the net is closed");
-    return net;
-}
-
-/* Raises a mistake of the caller's, with its place. */
-static int mistake(lua_State *L, const char *format, ...) {
-    va_list list;
-    luaL_where(L, 1);
-    va_start(list, format);
-    lua_pushvfstring(L, format, list);
-    va_end(list);
-    lua_concat(L, 2);
-    return cbi_script_fault(L);
-}
-
-static int refuse(lua_State *L, const cb_err *err, const char *where) {
-    if (err->code == CB_ENOMEM)
-        return cbi_script_raise(L, err);
-    return mistake(L, "net:%s: %s", where, err->text);
-}
-
-/* The list at the top of the stack must have n entries. */
-static void check_list(lua_State *L, size_t n, const char *what, const char *where) {
-    if (!lua_istable(L, -1))
-        mistake(L, "%s: expected a list of %I %s, got a %s", where, (LUAI_UACINT)n, what,
-                luaL_typename(L, -1));
-    if (lua_rawlen(L, -1) != n)
-        mistake(L, "%s: expected %I %s, got %I", where, (LUAI_UACINT)n, what,
-                (LUAI_UACINT)lua_rawlen(L, -1));
-}
-
-/* The number at the top of the stack, popped, as the net can hold it. */
-static double read_number(lua_State *L, const cbi_net *net, const char *where, size_t i) {
-    double value = (double)NAN;
-    if (lua_type(L, -1) != LUA_TNUMBER)
-        mistake(L, "%s[%I]: expected a number, got a %s", where, (LUAI_UACINT)i + 1,
-                luaL_typename(L, -1));
-    value = cbi_net_number(net, lua_tonumber(L, -1));
-    if (!isfinite(value))
-        mistake(L, "%s[%I]: expected a finite number, got %f", where, (LUAI_UACINT)i + 1,
-                lua_tonumber(L, -1));
-    lua_pop(L, 1);
-    return value;
-}
-
-/* Reads the list of n numbers at the top of the stack. */
-static void read_row(lua_State *L, const cbi_net *net, double *to, size_t n, const char *where) {
-    check_list(L, n, "numbers", where);
-    for (size_t i = 0; i < n; i++) {
-        lua_rawgeti(L, -1, (lua_Integer)i + 1);
-        to[i] = read_number(L, net, where, i);
-    }
-}
-
-static void push_row(lua_State *L, const double *from, size_t n) {
-    lua_createtable(L, (int)n, 0);
-    for (size_t i = 0; i < n; i++) {
-        lua_pushnumber(L, from[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-}
+#include "script/script_internal.h"
 
 /* A name for messages, which lies on Lua's stack; popped by the caller. */
 static const char *name_row(lua_State *L, const char *name, size_t t, size_t b) {
     return lua_pushfstring(L, "%s[%I][%I]", name, (LUAI_UACINT)t + 1, (LUAI_UACINT)b + 1);
-}
-
-/* ---- tensors ---- */
-
-/* 1 if the tensor's numbers are all those of a matrix: [rows][cols]. */
-static int is_matrix(const cb_param *p) {
-    return p->cols > 0 && p->free_count == p->rows * p->cols;
-}
-
-static const cb_stack_param *find_param(lua_State *L, const cbi_net *net, const char *where) {
-    size_t n;
-    const cb_stack_param *all = cb_stack_params(net->stack, &n);
-    const char *name = luaL_checkstring(L, 2);
-    cbi_near near;
-    cbi_near_init(&near, name);
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i].name, name) == 0)
-            return &all[i];
-        cbi_near_offer(&near, all[i].name);
-    }
-    mistake(L, "net:%s: there is no tensor '%s'%s", where, name, cbi_near_text(&near));
-    return NULL;
-}
-
-void cbi_script_push_tensor(lua_State *L, const cb_param *p, const double *values) {
-    if (!is_matrix(p)) {
-        push_row(L, values, p->free_count);
-        return;
-    }
-    lua_createtable(L, (int)p->rows, 0);
-    for (size_t i = 0; i < p->rows; i++) {
-        push_row(L, values + i * p->cols, p->cols);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-}
-
-/* name, or nothing: one tensor of `values`, or all numbers in one list. */
-static int push_tensors(lua_State *L, const cbi_net *net, const double *values, const char *where) {
-    if (lua_isnoneornil(L, 2)) {
-        push_row(L, values, net->weights);
-        return 1;
-    }
-    const cb_stack_param *p = find_param(L, net, where);
-    cbi_script_push_tensor(L, p->param, values + p->offset);
-    return 1;
-}
-
-static int net_get(lua_State *L) {
-    const cbi_net *net = check_net(L);
-    return push_tensors(L, net, net->w, "get");
-}
-
-static int net_grad(lua_State *L) {
-    const cbi_net *net = check_net(L);
-    return push_tensors(L, net, net->gradient, "grad");
-}
-
-static int net_zero_grad(lua_State *L) {
-    cbi_net *net = check_net(L);
-    memset(net->gradient, 0, net->weights * sizeof *net->gradient);
-    return 0;
-}
-
-/* Numbers are read aside first: what is refused changes nothing. */
-static int net_set(lua_State *L) {
-    cbi_net *net = check_net(L);
-    double *to = net->w, *aside = net->fresh;
-    size_t n = net->weights;
-    int nested = 0;
-    const char *name = "net:set";
-    const cb_param *param = NULL;
-    lua_settop(L, 3);
-    if (!lua_istable(L, 2)) {
-        const cb_stack_param *p = find_param(L, net, "set");
-        param = p->param;
-        to += p->offset;
-        n = param->free_count;
-        name = lua_pushfstring(L, "net:set: %s", p->name);
-        lua_pushvalue(L, 3);
-        if (is_matrix(param) && lua_istable(L, -1)) {
-            nested = lua_rawgeti(L, -1, 1) == LUA_TTABLE;
-            lua_pop(L, 1);
-        }
-    } else {
-        lua_settop(L, 2);
-    }
-    if (nested) {
-        check_list(L, param->rows, "rows", name);
-        for (size_t i = 0; i < param->rows; i++) {
-            const char *row = lua_pushfstring(L, "%s[%I]", name, (LUAI_UACINT)i + 1);
-            lua_rawgeti(L, -2, (lua_Integer)i + 1);
-            read_row(L, net, aside + i * param->cols, param->cols, row);
-            lua_pop(L, 2);
-        }
-    } else {
-        read_row(L, net, aside, n, name);
-    }
-    memcpy(to, aside, n * sizeof *to);
-    return 0;
-}
-
-static void set_count(lua_State *L, const char *name, size_t value) {
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
-/* net:params() -> list of tensors */
-static int net_params(lua_State *L) {
-    static const char *const structures[] = {"full",  "diagonal", "blockdiag",
-                                             "upper", "lower",    "antisymmetric"};
-    const cbi_net *net = check_net(L);
-    size_t n;
-    const cb_stack_param *all = cb_stack_params(net->stack, &n);
-    lua_createtable(L, (int)n, 0);
-    for (size_t i = 0; i < n; i++) {
-        const cb_param *p = all[i].param;
-        lua_createtable(L, 0, 8);
-        lua_pushstring(L, all[i].name);
-        lua_setfield(L, -2, "name");
-        lua_pushstring(L, p->family);
-        lua_setfield(L, -2, "family");
-        set_count(L, "layer", strtoul(all[i].name, NULL, 10));
-        set_count(L, "rows", p->rows);
-        set_count(L, "cols", p->cols);
-        set_count(L, "count", p->free_count);
-        lua_pushstring(L, p->cols ? structures[p->structure] : "vector");
-        lua_setfield(L, -2, "structure");
-        lua_pushboolean(L, p->fixed);
-        lua_setfield(L, -2, "fixed");
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    return 1;
-}
-
-/* net:count() -> learned numbers */
-static int net_count(lua_State *L) {
-    lua_pushinteger(L, (lua_Integer)cb_stack_param_count(check_net(L)->stack));
-    return 1;
-}
-
-/* Options come as one table, or not at all; the keys must be among `known`. Leaves the table at 2
- * or 3, its own index. */
-static int check_options(lua_State *L, int index, const char *const *known, const char *where) {
-    if (lua_isnoneornil(L, index))
-        return 0;
-    if (!lua_istable(L, index))
-        mistake(L, "net:%s: expected a table of options, got a %s", where, luaL_typename(L, index));
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "a list";
-        cbi_near near;
-        size_t k = 0;
-        cbi_near_init(&near, key);
-        for (; known[k] && strcmp(known[k], key) != 0; k++)
-            cbi_near_offer(&near, known[k]);
-        if (known[k] == NULL)
-            mistake(L, "net:%s: unknown key '%s'%s", where, key, cbi_near_text(&near));
-    }
-    return 1;
-}
-
-/* The laws of the table at the top of the stack, in memory on Lua's stack. */
-static cb_init_override *read_laws(lua_State *L, size_t *count) {
-    cb_err err;
-    const int table = lua_gettop(L);
-    size_t n = 0;
-    if (!lua_istable(L, table))
-        mistake(L, "net:init: init: expected a table of laws by tensor, got a %s",
-                luaL_typename(L, table));
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
-        n++;
-    cb_init_override *laws = lua_newuserdatauv(L, (n + 1) * sizeof *laws, 0);
-    *count = 0;
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
-        cb_init_override *law = &laws[(*count)++];
-        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
-            mistake(L, "net:init: init: expected laws by tensor, as { R = \"orthogonal(1)\" }");
-        law->name = lua_tostring(L, -2);
-        if (cb_init_parse(&law->init, lua_tostring(L, -1), &err) != CB_OK)
-            refuse(L, &err, "init");
-    }
-    return laws;
-}
-
-/* net:init{ seed =, init = } */
-static int net_init(lua_State *L) {
-    static const char *const known[] = {"seed", "init", NULL};
-    cb_err err;
-    cbi_net *net = check_net(L);
-    const cb_init_override *laws = NULL;
-    size_t n = 0;
-    lua_Integer seed = 1;
-    lua_settop(L, 2);
-    if (check_options(L, 2, known, "init")) {
-        int is_whole = 1;
-        if (lua_getfield(L, 2, "seed") != LUA_TNIL)
-            seed = lua_tointegerx(L, -1, &is_whole);
-        if (!is_whole || lua_type(L, -1) == LUA_TSTRING || seed < 0)
-            mistake(L, "net:init: seed: expected an integer >= 0, got %s",
-                    luaL_tolstring(L, -1, NULL));
-        if (lua_getfield(L, 2, "init") != LUA_TNIL)
-            laws = read_laws(L, &n);
-    }
-    if (cbi_net_draw(net, (uint64_t)seed, laws, n, &err) != CB_OK)
-        return refuse(L, &err, "init");
-    return 0;
 }
 
 /* ---- states ---- */
@@ -323,8 +47,9 @@ static state_place find_state(lua_State *L, const cbi_net *net, const char *name
         for (size_t i = 0; i < n; i++) /* the name stays on the stack: the nearest is kept */
             cbi_near_offer(&near, lua_pushfstring(L, "%s.%s", net->label[l], s[i].name));
     }
-    mistake(L, "net:%s: there is no state '%s'%s; a state is named by layer and name, as '1.h'",
-            where, name, cbi_near_text(&near));
+    cbi_net_mistake(
+        L, "net:%s: there is no state '%s'%s; a state is named by layer and name, as '1.h'", where,
+        name, cbi_near_text(&near));
     return (state_place){0, NULL};
 }
 
@@ -337,24 +62,24 @@ static void take_states(lua_State *L, cbi_net *net, state_taker *take, const cha
     cb_err err;
     const int table = lua_gettop(L);
     if (!lua_istable(L, table))
-        mistake(L, "net:%s: %s: expected a table of states by name, got a %s", where, key,
-                luaL_typename(L, table));
+        cbi_net_mistake(L, "net:%s: %s: expected a table of states by name, got a %s", where, key,
+                        luaL_typename(L, table));
     for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
         const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
         const state_place at = find_state(L, net, name, where);
         const char *shown = lua_pushfstring(L, "net:%s: %s: %s", where, key, name);
         lua_insert(L, -2);
-        check_list(L, net->B, "sequences", shown);
+        cbi_net_check_list(L, net->B, "sequences", shown);
         if (cbi_net_state_room(net, at.info->dim, &err) != CB_OK)
-            refuse(L, &err, where);
+            cbi_net_refuse(L, &err, where);
         for (size_t b = 0; b < net->B; b++) {
             const char *row = lua_pushfstring(L, "%s[%I]", shown, (LUAI_UACINT)b + 1);
             lua_rawgeti(L, -2, (lua_Integer)b + 1);
-            read_row(L, net, net->state + net->place[b] * at.info->dim, at.info->dim, row);
+            cbi_net_read_row(L, net, net->state + net->place[b] * at.info->dim, at.info->dim, row);
             lua_pop(L, 2);
         }
         if (take(net, at.layer, at.info->name, at.info->dim, &err) != CB_OK)
-            refuse(L, &err, where);
+            cbi_net_refuse(L, &err, where);
         lua_remove(L, -2);
     }
 }
@@ -363,10 +88,10 @@ static int push_state(lua_State *L, cbi_net *net, state_taker *give, const char 
     cb_err err;
     const state_place at = find_state(L, net, luaL_checkstring(L, 2), where);
     if (give(net, at.layer, at.info->name, at.info->dim, &err) != CB_OK)
-        return refuse(L, &err, where);
+        return cbi_net_refuse(L, &err, where);
     lua_createtable(L, (int)net->B, 0);
     for (size_t b = 0; b < net->B; b++) {
-        push_row(L, net->state + net->place[b] * at.info->dim, at.info->dim);
+        cbi_net_push_row(L, net->state + net->place[b] * at.info->dim, at.info->dim);
         lua_rawseti(L, -2, (lua_Integer)b + 1);
     }
     return 1;
@@ -374,17 +99,17 @@ static int push_state(lua_State *L, cbi_net *net, state_taker *give, const char 
 
 /* net:state("1.h") -> (B, dim) */
 static int net_state(lua_State *L) {
-    cbi_net *net = check_net(L);
+    cbi_net *net = cbi_net_check(L);
     if (!net->ran)
-        return mistake(L, "net:state: expected net:forward before");
+        return cbi_net_mistake(L, "net:state: expected net:forward before");
     return push_state(L, net, cbi_net_final_state, "state");
 }
 
 /* net:state_grad("1.h") -> (B, dim) */
 static int net_state_grad(lua_State *L) {
-    cbi_net *net = check_net(L);
+    cbi_net *net = cbi_net_check(L);
     if (!net->differentiated)
-        return mistake(L, "net:state_grad: expected net:backward before");
+        return cbi_net_mistake(L, "net:state_grad: expected net:backward before");
     return push_state(L, net, cbi_net_initial_gradient, "state_grad");
 }
 
@@ -395,8 +120,8 @@ static size_t read_count(lua_State *L, lua_Integer low, lua_Integer high, const 
     int is_whole = 0;
     lua_Integer value = lua_type(L, -1) == LUA_TNUMBER ? lua_tointegerx(L, -1, &is_whole) : 0;
     if (!is_whole || value < low || value > high)
-        mistake(L, "%s: expected an integer from %I to %I, got %s", where, (LUAI_UACINT)low,
-                (LUAI_UACINT)high, luaL_tolstring(L, -1, NULL));
+        cbi_net_mistake(L, "%s: expected an integer from %I to %I, got %s", where, (LUAI_UACINT)low,
+                        (LUAI_UACINT)high, luaL_tolstring(L, -1, NULL));
     lua_pop(L, 1);
     return (size_t)value;
 }
@@ -404,13 +129,14 @@ static size_t read_count(lua_State *L, lua_Integer low, lua_Integer high, const 
 /* Steps and sequences as the table x at 2 has them: all of one length. */
 static size_t measure(lua_State *L, size_t *B) {
     if (!lua_istable(L, 2))
-        mistake(L, "net:forward: x: expected nested lists (T, B, I), got %s", luaL_typename(L, 2));
+        cbi_net_mistake(L, "net:forward: x: expected nested lists (T, B, I), got %s",
+                        luaL_typename(L, 2));
     const size_t T = lua_rawlen(L, 2);
     if (T == 0)
-        mistake(L, "net:forward: x: expected at least one step, got an empty list");
+        cbi_net_mistake(L, "net:forward: x: expected at least one step, got an empty list");
     if (lua_rawgeti(L, 2, 1) != LUA_TTABLE || (*B = lua_rawlen(L, -1)) == 0)
-        mistake(L, "net:forward: x[1]: expected a list of sequences, got %s",
-                lua_istable(L, -1) ? "an empty one" : luaL_typename(L, -1));
+        cbi_net_mistake(L, "net:forward: x[1]: expected a list of sequences, got %s",
+                        lua_istable(L, -1) ? "an empty one" : luaL_typename(L, -1));
     lua_pop(L, 1);
     return T;
 }
@@ -423,15 +149,16 @@ static void read_lengths(lua_State *L, cbi_net *net, int have_x) {
     if (have_x)
         T = measure(L, &B);
     if (given && !lua_istable(L, list))
-        mistake(L, "net:forward: lengths: expected a list, got a %s", luaL_typename(L, list));
+        cbi_net_mistake(L, "net:forward: lengths: expected a list, got a %s",
+                        luaL_typename(L, list));
     if (!given && !have_x)
-        mistake(L, "net:forward: lengths: expected a list, for there is no input");
+        cbi_net_mistake(L, "net:forward: lengths: expected a list, for there is no input");
     if (given && have_x)
-        check_list(L, B, "lengths", "net:forward: lengths");
+        cbi_net_check_list(L, B, "lengths", "net:forward: lengths");
     if (given && (B = lua_rawlen(L, list)) == 0)
-        mistake(L, "net:forward: lengths: expected at least one");
+        cbi_net_mistake(L, "net:forward: lengths: expected at least one");
     if (cbi_net_lengths(net, B, &err) != CB_OK)
-        refuse(L, &err, "forward");
+        cbi_net_refuse(L, &err, "forward");
     for (size_t b = 0; b < B; b++) {
         net->length[b] = T;
         if (!given)
@@ -441,21 +168,22 @@ static void read_lengths(lua_State *L, cbi_net *net, int have_x) {
             read_count(L, 1, have_x ? (lua_Integer)T : INT32_MAX, "net:forward: lengths");
     }
     if (cbi_net_shape(net, &err) != CB_OK)
-        refuse(L, &err, "forward");
+        cbi_net_refuse(L, &err, "forward");
     if (have_x && net->T != T)
-        mistake(L, "net:forward: lengths: expected the longest to be the %I steps of x, got %I",
-                (LUAI_UACINT)T, (LUAI_UACINT)net->T);
+        cbi_net_mistake(
+            L, "net:forward: lengths: expected the longest to be the %I steps of x, got %I",
+            (LUAI_UACINT)T, (LUAI_UACINT)net->T);
 }
 
 /* `start`: the steps at which the sequences go on, as the list at the top of the stack has them. */
 static void read_starts(lua_State *L, cbi_net *net) {
     cb_err err;
-    check_list(L, net->B, "steps", "net:forward: start");
+    cbi_net_check_list(L, net->B, "steps", "net:forward: start");
     for (size_t b = 0; b < net->B; b++) {
         lua_rawgeti(L, -1, (lua_Integer)b + 1);
         const size_t t = read_count(L, 0, INT32_MAX, "net:forward: start");
         if (cbi_net_start(net, b, (uint32_t)t, &err) != CB_OK)
-            refuse(L, &err, "forward");
+            cbi_net_refuse(L, &err, "forward");
     }
 }
 
@@ -468,10 +196,10 @@ static void each_row(lua_State *L, cbi_net *net, int index, const char *name,
         lua_rawgeti(L, index, (lua_Integer)t + 1);
         /* Sequences that have ended may be left out at the end. */
         if (lua_istable(L, -1) && (net->rows[t] == net->B || lua_rawlen(L, -1) > net->B))
-            check_list(L, net->B, "sequences", step);
+            cbi_net_check_list(L, net->B, "sequences", step);
         else if (!lua_istable(L, -1))
-            mistake(L, "%s: expected a list of %I sequences, got %s", step, (LUAI_UACINT)net->B,
-                    luaL_typename(L, -1));
+            cbi_net_mistake(L, "%s: expected a list of %I sequences, got %s", step,
+                            (LUAI_UACINT)net->B, luaL_typename(L, -1));
         for (size_t b = 0; b < net->B; b++) {
             if (net->length[b] <= t)
                 continue;
@@ -486,7 +214,7 @@ static void each_row(lua_State *L, cbi_net *net, int index, const char *name,
 
 static void read_x(lua_State *L, cbi_net *net, size_t frame, const char *where) {
     const size_t I = cb_stack_input_dim(net->stack);
-    read_row(L, net, net->x + frame * I, I, where);
+    cbi_net_read_row(L, net, net->x + frame * I, I, where);
 }
 
 static void read_symbol(lua_State *L, cbi_net *net, size_t frame, const char *where) {
@@ -497,7 +225,7 @@ static void read_symbol(lua_State *L, cbi_net *net, size_t frame, const char *wh
 
 static void read_dy(lua_State *L, cbi_net *net, size_t frame, const char *where) {
     const size_t O = cb_stack_output_dim(net->stack);
-    read_row(L, net, net->dy + frame * O, O, where);
+    cbi_net_read_row(L, net, net->dy + frame * O, O, where);
 }
 
 /* Pushes (T, B, dim): zeros where a sequence has ended. */
@@ -507,7 +235,7 @@ static void push_steps(lua_State *L, const cbi_net *net, const double *values, s
         lua_createtable(L, (int)net->B, 0);
         for (size_t b = 0; b < net->B; b++) {
             if (net->length[b] > t) {
-                push_row(L, values + cbi_net_frame(net, t, b) * dim, dim);
+                cbi_net_push_row(L, values + cbi_net_frame(net, t, b) * dim, dim);
             } else {
                 lua_createtable(L, (int)dim, 0);
                 for (size_t i = 0; i < dim; i++) {
@@ -525,13 +253,14 @@ static void push_steps(lua_State *L, const cbi_net *net, const double *values, s
 static int net_forward(lua_State *L) {
     static const char *const known[] = {"lengths", "initial", "start", NULL};
     cb_err err;
-    cbi_net *net = check_net(L);
+    cbi_net *net = cbi_net_check(L);
     const cb_input_kind kind = cb_stack_input_kind(net->stack);
     lua_settop(L, 3);
-    const int options = check_options(L, 3, known, "forward");
+    const int options = cbi_net_check_options(L, 3, known, "forward");
     if (kind == CB_INPUT_NONE && !lua_isnil(L, 2))
-        return mistake(L, "net:forward: x: expected nil, for the net has no input, got a %s",
-                       luaL_typename(L, 2));
+        return cbi_net_mistake(L,
+                               "net:forward: x: expected nil, for the net has no input, got a %s",
+                               luaL_typename(L, 2));
     if (options)
         lua_getfield(L, 3, "lengths");
     else
@@ -544,11 +273,11 @@ static int net_forward(lua_State *L) {
     if (kind != CB_INPUT_NONE)
         each_row(L, net, 2, "net:forward: x", kind == CB_INPUT_DENSE ? read_x : read_symbol);
     if (cbi_net_forget_initial(net, &err) != CB_OK)
-        return refuse(L, &err, "forward");
+        return cbi_net_refuse(L, &err, "forward");
     if (options && lua_getfield(L, 3, "initial") != LUA_TNIL)
         take_states(L, net, cbi_net_set_initial, "forward", "initial");
     if (cbi_net_forward(net, &err) != CB_OK)
-        return refuse(L, &err, "forward");
+        return cbi_net_refuse(L, &err, "forward");
     push_steps(L, net, net->y, cb_stack_output_dim(net->stack));
     return 1;
 }
@@ -557,23 +286,23 @@ static int net_forward(lua_State *L) {
 static int net_backward(lua_State *L) {
     static const char *const known[] = {"final", NULL};
     cb_err err;
-    cbi_net *net = check_net(L);
+    cbi_net *net = cbi_net_check(L);
     lua_settop(L, 3);
     if (!net->ran)
-        return mistake(L, "net:backward: expected net:forward before");
-    const int options = check_options(L, 3, known, "backward");
+        return cbi_net_mistake(L, "net:backward: expected net:forward before");
+    const int options = cbi_net_check_options(L, 3, known, "backward");
     if (!lua_istable(L, 2))
-        return mistake(L, "net:backward: dy: expected nested lists (T, B, H), got %s",
-                       luaL_typename(L, 2));
+        return cbi_net_mistake(L, "net:backward: dy: expected nested lists (T, B, H), got %s",
+                               luaL_typename(L, 2));
     lua_pushvalue(L, 2);
-    check_list(L, net->T, "steps", "net:backward: dy");
+    cbi_net_check_list(L, net->T, "steps", "net:backward: dy");
     each_row(L, net, 2, "net:backward: dy", read_dy);
     /* After a mistake half of the final gradients may be taken: a new forward pass drops them. */
     net->ran = net->differentiated = 0;
     if (options && lua_getfield(L, 3, "final") != LUA_TNIL)
         take_states(L, net, cbi_net_set_final_gradient, "backward", "final");
     if (cbi_net_backward(net, &err) != CB_OK)
-        return refuse(L, &err, "backward");
+        return cbi_net_refuse(L, &err, "backward");
     net->ran = 1;
     if (cb_stack_input_kind(net->stack) != CB_INPUT_DENSE)
         return 0;
@@ -584,12 +313,12 @@ static int net_backward(lua_State *L) {
 /* ---- the class ---- */
 
 static int net_close(lua_State *L) {
-    cbi_net_fini(luaL_checkudata(L, 1, net_name));
+    cbi_net_fini(luaL_checkudata(L, 1, CBI_SCRIPT_NET));
     return 0;
 }
 
 static int net_tostring(lua_State *L) {
-    const cbi_net *net = luaL_checkudata(L, 1, net_name);
+    const cbi_net *net = luaL_checkudata(L, 1, CBI_SCRIPT_NET);
     if (net->stack == NULL) {
         lua_pushliteral(L, "cellbench.net (closed)");
         return 1;
@@ -610,19 +339,8 @@ static int net_tostring(lua_State *L) {
 }
 
 static const luaL_Reg net_methods[] = {
-    {"init", net_init},
-    {"params", net_params},
-    {"count", net_count},
-    {"get", net_get},
-    {"set", net_set},
-    {"grad", net_grad},
-    {"zero_grad", net_zero_grad},
-    {"forward", net_forward},
-    {"backward", net_backward},
-    {"state", net_state},
-    {"state_grad", net_state_grad},
-    {"close", net_close},
-    {NULL, NULL},
+    {"forward", net_forward},       {"backward", net_backward}, {"state", net_state},
+    {"state_grad", net_state_grad}, {"close", net_close},       {NULL, NULL},
 };
 
 static const luaL_Reg net_meta[] = {
@@ -673,9 +391,10 @@ int cbi_script_make_net(lua_State *L) {
     }
     cbi_net *net = lua_newuserdatauv(L, sizeof *net, 0);
     *net = (cbi_net){0};
-    if (luaL_newmetatable(L, net_name)) {
+    if (luaL_newmetatable(L, CBI_SCRIPT_NET)) {
         luaL_setfuncs(L, net_meta, 0);
         luaL_newlib(L, net_methods);
+        luaL_setfuncs(L, cbi_net_tensor_methods, 0);
         lua_setfield(L, -2, "__index");
     }
     lua_setmetatable(L, -2);
