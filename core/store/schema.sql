@@ -181,7 +181,7 @@ CREATE TABLE epoch (
     split TEXT NOT NULL CHECK (split IN ('train', 'valid', 'test')), -- part of the data
     metric TEXT NOT NULL, -- name of the metric
     value REAL, -- its value; NULL: not finite
-    seconds REAL, -- time by the clock since the attempt began
+    seconds REAL, -- time by the clock that this pass took
     PRIMARY KEY (attempt_id, epoch, split, metric)
 ) STRICT, WITHOUT ROWID;
 
