@@ -34,6 +34,35 @@ cb_status cb_cell_find(const cb_cell_def **out, const cb_cell_def *const *table,
     return cb_fail(err, CB_EARG, "unknown cell '%.60s'%s", name, cbi_near_text(&near));
 }
 
+/* The default of a setting, or what overrides it. */
+static const cb_cell_setting *overridden(const cb_cell_setting *own,
+                                         const cb_cell_setting *settings, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(settings[i].name, own->name) == 0)
+            return &settings[i];
+    return own;
+}
+
+cb_status cb_cell_def_text(char **out, const cb_cell_def *def, const cb_cell_setting *settings,
+                           size_t setting_count, cb_err *err) {
+    size_t n = 0;
+    *out = NULL;
+    if (def->write == NULL) {
+        *out = cbi_strdup(def->text);
+        return *out ? CB_OK : cb_fail(err, CB_ENOMEM, "%s: out of memory", def->name);
+    }
+    while (def->made_from[n].name)
+        n++;
+    cb_cell_setting *values = cbi_calloc(n + 1, sizeof *values);
+    if (values == NULL)
+        return cb_fail(err, CB_ENOMEM, "%s: out of memory", def->name);
+    for (size_t i = 0; i < n; i++)
+        values[i] = *overridden(&def->made_from[i], settings, setting_count);
+    cb_status st = def->write(out, values, err);
+    cbi_free(values);
+    return st;
+}
+
 /* What differentiation and scheduling made; the forward graph stays. */
 static void drop_derived(cb_cell *cell) {
     cbi_pass_fini(&cell->forward);

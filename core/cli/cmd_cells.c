@@ -90,6 +90,30 @@ static void built_fini(built *made) {
     cb_cell_destroy(made->below);
 }
 
+/* The settings that a text is made from are in it; the rest override its `set` lines. */
+static cb_status create(cb_cell **out, const cb_cell_def *def, const settings *set,
+                        cb_input_kind kind, size_t I, size_t H, const cb_cell *below, cb_err *err) {
+    const size_t given = set != NULL ? set->count : 0;
+    size_t left = 0;
+    char *text = NULL;
+    cb_cell_setting *rest = cbi_calloc(given + 1, sizeof *rest);
+    cb_status st = rest == NULL
+                       ? cb_fail(err, CB_ENOMEM, "out of memory")
+                       : cb_cell_def_text(&text, def, set != NULL ? set->row : NULL, given, err);
+    for (size_t i = 0; st == CB_OK && i < given; i++) {
+        const cb_cell_setting *own = def->made_from;
+        while (own != NULL && own->name != NULL && strcmp(own->name, set->row[i].name) != 0)
+            own++;
+        if (own == NULL || own->name == NULL)
+            rest[left++] = set->row[i];
+    }
+    if (st == CB_OK)
+        st = cb_cell_create(out, def->name, text, rest, left, kind, I, H, below, err);
+    cbi_free(rest);
+    cb_free(text);
+    return st;
+}
+
 static cb_status build(built *out, const cb_cell_def *def, sizes size, const settings *set,
                        cb_err *err) {
     const cb_cell_def *lowest = NULL;
@@ -106,8 +130,7 @@ static cb_status build(built *out, const cb_cell_def *def, sizes size, const set
         kind = CB_INPUT_DENSE;
         input = cb_cell_output_dim(out->below);
     }
-    st = cb_cell_create(&out->cell, def->name, def->text, set != NULL ? set->row : NULL,
-                        set != NULL ? set->count : 0, kind, input, size.hidden, out->below, err);
+    st = create(&out->cell, def, set, kind, input, size.hidden, out->below, err);
     if (st != CB_OK)
         built_fini(out);
     return st;

@@ -99,10 +99,19 @@ function cells.registered(name)
   if not info then
     return nil, message
   end
-  return setmetatable({
+  local cell = setmetatable({
     name = info.name, text = info.text, source = info.source, settings = declared(info.text),
     set = {}, lowest = lowest(info.text), is_registered = true,
   }, Cell)
+  if info.made_from then
+    cell.maker = function(set)
+      return core.cell_text(info.name, set)
+    end
+    for setting, value in next, info.made_from do
+      cell.settings[setting], cell.set[setting] = value, value
+    end
+  end
+  return cell
 end
 
 local CELL_KEYS = { name = true, text = true, source = true, set = true }

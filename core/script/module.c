@@ -139,6 +139,14 @@ static void set_text(lua_State *L, const char *name, const char *text) {
     lua_setfield(L, -2, name);
 }
 
+/* Whole numbers stay whole, as in a text. */
+static void push_number(lua_State *L, double value) {
+    if (value >= -9e15 && value <= 9e15 && (double)(lua_Integer)value == value)
+        lua_pushinteger(L, (lua_Integer)value);
+    else
+        lua_pushnumber(L, value);
+}
+
 /* cell_info(name) -> { name =, title =, ... } or nil, message */
 static int core_cell_info(lua_State *L) {
     cb_err err;
@@ -156,6 +164,38 @@ static int core_cell_info(lua_State *L) {
     set_text(L, "aliases", def->aliases);
     set_text(L, "text", def->text);
     set_text(L, "count", def->count);
+    for (const cb_cell_setting *s = def->made_from; s != NULL && s->name != NULL; s++) {
+        if (s == def->made_from)
+            lua_newtable(L);
+        if (s->count == 1) {
+            push_number(L, s->values[0]);
+        } else {
+            lua_createtable(L, (int)s->count, 0);
+            for (size_t i = 0; i < s->count; i++) {
+                push_number(L, s->values[i]);
+                lua_rawseti(L, -2, (lua_Integer)i + 1);
+            }
+        }
+        lua_setfield(L, -2, s->name);
+        if (s[1].name == NULL)
+            lua_setfield(L, -2, "made_from");
+    }
+    return 1;
+}
+
+/* cell_text(name, settings) -> the text of a registered cell */
+static int core_cell_text(lua_State *L) {
+    cb_err err;
+    size_t count;
+    const cb_cell_def *def = NULL;
+    if (cb_cell_find(&def, registered(L), luaL_checkstring(L, 1), &err) != CB_OK)
+        return luaL_error(L, "%s", err.text);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    cb_cell_setting *settings = cbi_script_read_overrides(L, 2, &count);
+    cbi_script_box *box = cbi_script_box_push(L);
+    if (cb_cell_def_text(&box->text, def, settings, count, &err) != CB_OK)
+        return cbi_script_raise(L, &err);
+    lua_pushstring(L, box->text);
     return 1;
 }
 
@@ -386,6 +426,7 @@ static const luaL_Reg core_functions[] = {
     {"json", core_json},
     {"cell_names", core_cell_names},
     {"cell_info", core_cell_info},
+    {"cell_text", core_cell_text},
     {"cell_check", core_cell_check},
     {"task_names", core_task_names},
     {"task_info", core_task_info},

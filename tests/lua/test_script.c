@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "unit/made_cell.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -402,17 +404,43 @@ static void test_memory_gives_out(void **state) {
     }
 }
 
+/* A registered cell whose text is made from settings is searched over like any other. */
+static void test_made_cells(void **state) {
+    (void)state;
+    static const cb_cell_def *const table[] = {&highway, NULL};
+    cb_err err;
+    cb_script *script;
+    assert_int_equal(cb_script_create(&script, table, &err), CB_OK);
+    const cb_study *study =
+        load(script, HEAD "return cb.study { name = 'made', " TASK
+                          "cells = { { 'highway', set = { bias = -2 } } }, hidden = 4 }\n");
+    assert_int_equal(study->count, 1);
+    cb_study_trial trial;
+    assert_int_equal(study->get(study->context, 0, &trial, &err), CB_OK);
+    const char *text = cb_cell_text(cb_stack_cell(cb_trial_stack(trial.trial), 0));
+    check_contains(text, "s' = a2*t2 + s1*(1 - t2)");
+    check_contains(text, "set bias = -2");
+    cb_trial_destroy(trial.trial);
+    study = load(script, HEAD "return cb.study { name = 'made', " TASK
+                              "cells = { { 'highway', set = { steps = 4 } } }, hidden = 4 }\n");
+    assert_int_equal(study->get(study->context, 0, &trial, &err), CB_OK);
+    check_contains(cb_cell_text(cb_stack_cell(cb_trial_stack(trial.trial), 0)),
+                   "s' = a4*t4 + s3*(1 - t4)");
+    cb_trial_destroy(trial.trial);
+    write_file(HEAD "return cb.study { name = 'made', " TASK
+                    "cells = { { 'highway', set = { steps = 40 } } }, hidden = 4 }\n");
+    assert_int_equal(cb_script_study(script, path, &study, &err), CB_EARG);
+    check_contains(err.text, "highway: steps: expected a whole number from 1 to 10");
+    cb_script_destroy(script);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trials),
-        cmocka_unit_test(test_confirm),
-        cmocka_unit_test(test_keys_repeat),
-        cmocka_unit_test(test_params),
-        cmocka_unit_test(test_refused_studies),
-        cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_run),
-        cmocka_unit_test(test_experiments),
-        cmocka_unit_test(test_design),
+        cmocka_unit_test(test_trials),           cmocka_unit_test(test_confirm),
+        cmocka_unit_test(test_keys_repeat),      cmocka_unit_test(test_made_cells),
+        cmocka_unit_test(test_params),           cmocka_unit_test(test_refused_studies),
+        cmocka_unit_test(test_missing_file),     cmocka_unit_test(test_run),
+        cmocka_unit_test(test_experiments),      cmocka_unit_test(test_design),
         cmocka_unit_test(test_memory_gives_out),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

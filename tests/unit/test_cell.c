@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "unit/made_cell.h"
+
 #include "cell/ops.h"
 #include "cellbench/cell.h"
 #include "faults.h"
@@ -244,6 +246,35 @@ static void cells_are_found_by_name(void **state) {
     assert_string_equal(err.text, "unknown cell 'lstn', did you mean 'lstm'?");
 }
 
+static void texts_are_made_from_settings(void **state) {
+    (void)state;
+    const double five = 5, wrong = 2.5, bias = -3;
+    const cb_cell_setting deep[] = {{"bias", 1, &bias}, {"steps", 1, &five}};
+    const cb_cell_setting odd = {"steps", 1, &wrong};
+    cb_err err;
+    char *text;
+    cb_cell *cell;
+    assert_int_equal(cb_cell_def_text(&text, &highway, NULL, 0, &err), CB_OK);
+    assert_string_equal(text, highway.text);
+    cb_free(text);
+    /* What the text is made from is in it; the rest overrides its `set` lines. */
+    assert_int_equal(cb_cell_def_text(&text, &highway, deep, 2, &err), CB_OK);
+    assert_non_null(strstr(text, "s' = a5*t5 + s4*(1 - t5)"));
+    assert_non_null(strstr(text, "set bias = -1"));
+    assert_int_equal(
+        cb_cell_create(&cell, "highway", text, deep, 1, CB_INPUT_DENSE, 3, 4, NULL, &err), CB_OK);
+    assert_int_equal(cb_cell_param_count(cell), 2 * 3 * 4 + 5 * 2 * (4 * 4 + 4));
+    assert_non_null(strstr(cb_cell_text(cell), "set bias = -3"));
+    cb_cell_destroy(cell);
+    cb_free(text);
+    assert_int_equal(cb_cell_def_text(&text, &highway, &odd, 1, &err), CB_EARG);
+    assert_null(text);
+    static const cb_cell_def plain = {.name = "plain", .text = "state h\nh' = tanh(W x)\n"};
+    assert_int_equal(cb_cell_def_text(&text, &plain, deep, 2, &err), CB_OK);
+    assert_string_equal(text, plain.text);
+    cb_free(text);
+}
+
 static void laws_are_read(void **state) {
     (void)state;
     static const struct {
@@ -367,6 +398,7 @@ int main(void) {
         cmocka_unit_test(names_are_shared_by_suffix),
         cmocka_unit_test(lower_is_read_by_name),
         cmocka_unit_test(cells_are_found_by_name),
+        cmocka_unit_test(texts_are_made_from_settings),
         cmocka_unit_test(laws_are_read),
         cmocka_unit_test(manual_is_complete),
         cmocka_unit_test(every_allocation_may_fail),

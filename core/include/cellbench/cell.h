@@ -28,6 +28,13 @@
 extern "C" {
 #endif
 
+/* Overrides a `set` of the text. count = 1 for a number; a list keeps its length free. */
+typedef struct cb_cell_setting {
+    const char *name;
+    size_t count;
+    const double *values;
+} cb_cell_setting;
+
 /* What a registered cell is made of: one static const object per file of variants/. */
 typedef struct cb_cell_def {
     const char *name;    /* as typed by users: lower case, digits, '-' */
@@ -38,7 +45,20 @@ typedef struct cb_cell_def {
     const char *text;    /* the equations, in the language of language.h */
     const char *count;   /* parameter count as a formula in I and H, as the paper counts, e.g.
                             "4*H*(I+H+1)"; evaluated and compared by the tests */
+    /* For a cell whose text follows from settings (a depth): those settings with their defaults,
+     * ended by a NULL name, and the function that writes the text. values has the rows of
+     * `made_from` in their order, overridden; *out: a text that the caller frees with cb_free.
+     * `text` is then what is written at the defaults. Both NULL: `text` stands as it is. */
+    const cb_cell_setting *made_from;
+    cb_status (*write)(char **out, const cb_cell_setting *values, cb_err *err);
 } cb_cell_def;
+
+/* The text of a registered cell: a copy of `text`, or what its `write` makes of those settings that
+ * are among `made_from`. The rest are for the `set` lines of the text and not looked at. Caller
+ * frees with cb_free. */
+CB_API CB_MUST_USE cb_status cb_cell_def_text(char **out, const cb_cell_def *def,
+                                              const cb_cell_setting *settings, size_t setting_count,
+                                              cb_err *err);
 
 /* The table of cells that a program registers (variants/variants.c): ended by NULL. */
 extern const cb_cell_def *const cb_variants[];
@@ -53,13 +73,6 @@ typedef enum cb_input_kind {
                            element by element */
     CB_INPUT_NONE = 2   /* I = 0: reading x is an error in the cell, `W x` is left out */
 } cb_input_kind;
-
-/* Overrides a `set` of the text. count = 1 for a number; a list keeps its length free. */
-typedef struct cb_cell_setting {
-    const char *name;
-    size_t count;
-    const double *values;
-} cb_cell_setting;
 
 /* Initialisation laws (language.h, "init"). */
 typedef enum cb_law {
