@@ -96,7 +96,17 @@ static size_t min3(size_t a, size_t b, size_t c) {
     return least < c ? least : c;
 }
 
-/* Optimal string alignment distance: insert, remove, replace, and swap of neighbours cost one. */
+/* Whether two letters are equal but for their case, in ASCII. */
+static int alike(char a, char b) {
+    if (a >= 'A' && a <= 'Z')
+        a = (char)(a - 'A' + 'a');
+    if (b >= 'A' && b <= 'Z')
+        b = (char)(b - 'A' + 'a');
+    return a == b;
+}
+
+/* Optimal string alignment distance: insert, remove, replace, and swap of neighbours cost one, case
+ * costs nothing. */
 static size_t distance_of(const char *a, size_t n, const char *b, size_t m) {
     size_t rows[3][NEAR_LONGEST + 1];
     for (size_t j = 0; j <= m; j++)
@@ -106,9 +116,9 @@ static size_t distance_of(const char *a, size_t n, const char *b, size_t m) {
         const size_t *above = rows[(i - 1) % 3], *second = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            size_t replaced = above[j - 1] + (a[i - 1] != b[j - 1]);
+            size_t replaced = above[j - 1] + !alike(a[i - 1], b[j - 1]);
             row[j] = min3(above[j] + 1, row[j - 1] + 1, replaced);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+            if (i > 1 && j > 1 && alike(a[i - 1], b[j - 2]) && alike(a[i - 2], b[j - 1]) &&
                 second[j - 2] + 1 < row[j])
                 row[j] = second[j - 2] + 1;
         }

@@ -103,6 +103,7 @@ static void nearest_name_is_found(void **state) {
     assert_string_equal(nearest("hiden", names), ", did you mean 'hidden'?");
     assert_string_equal(nearest("hdiden", names), ", did you mean 'hidden'?");
     assert_string_equal(nearest("epoch", names), ", did you mean 'epochs'?");
+    assert_string_equal(nearest("HIDDEN", names), ", did you mean 'hidden'?");
     assert_string_equal(nearest("rtae", names), ", did you mean 'rate'?");
     assert_string_equal(nearest("clop", names), ", did you mean 'clip'?");
     assert_string_equal(nearest("momentum", names), "");
