@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Recurrent cells on Bach's chorales: random search over size, rate and clipping, as in comparisons
--- of the literature (Greff et al. 2017), at a size for a coffee break.
+-- of the literature (Greff et al. 2017), at a size for a coffee break: by `cellbench plan`, at most
+-- five minutes with two jobs on a machine with AVX-512.
 --
 --   export CELLBENCH_DATA=...      # the folder with jsb_chorales/jsb-chorales-quarter.json
 --   cellbench run experiments/chorales.lua --jobs 2 --db results/chorales.db
