@@ -154,7 +154,9 @@ static cb_status measure_trial(const cb_study *study, size_t index, double *rate
     const cb_train_events events = {.context = &limit, .stop = probe_over};
     st = cb_trial_run(made.trial, &events, &result, err);
     const double seconds = cbi_cli_seconds() - start;
-    if (st == CB_OK)
+    if (st != CB_OK)
+        cb_fail_prefix(err, st, "cell '%s', setting %lld: ", made.cell, (long long)made.config);
+    else
         *rate = result.flop > 0.0 && seconds > 0.0 ? result.flop / seconds : (double)NAN;
     cb_free(result.weights);
     cb_trial_destroy(made.trial);

@@ -409,9 +409,11 @@ static int load_study(lua_State *L) {
     luaL_getmetatable(L, CBI_SCRIPT_STUDY);
     if (!lua_getmetatable(L, -2) || !lua_rawequal(L, -1, -2)) {
         int nothing = lua_isnil(L, 2);
-        lua_pushfstring(L, "%s: expected a file that returns cb.study{ ... }, got %s%s back",
-                        c->file.path, nothing ? "" : "a ",
-                        nothing ? "nothing" : luaL_typename(L, 2));
+        lua_pushfstring(
+            L,
+            "%s: expected a file that returns cb.study{ ... }, got %s%s back; a script that "
+            "is no study is run with: cellbench lua FILE",
+            c->file.path, nothing ? "" : "a ", nothing ? "nothing" : luaL_typename(L, 2));
         return cbi_script_fault(L);
     }
     lua_settop(L, 2);
