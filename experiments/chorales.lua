@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Recurrent cells on Bach's chorales: random search over size, rate and clipping, as in comparisons
--- of the literature (Greff et al. 2017), at a size for a coffee break: about five minutes with two jobs
--- on two free cores with AVX-512 (`cellbench plan` says what it takes elsewhere).
+-- of the literature (Greff et al. 2017), at a size for a coffee break: about five minutes with two
+-- jobs on two free cores with AVX-512 (`cellbench plan` says what it takes elsewhere).
 --
 --   export CELLBENCH_DATA=...      # the folder with jsb_chorales/jsb-chorales-quarter.json
 --   cellbench run experiments/chorales.lua --jobs 2 --db results/chorales.db
