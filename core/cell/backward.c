@@ -197,17 +197,19 @@ static int is_used(const deriver *d, cbi_ref ref) {
 }
 
 /* Gradients that leave the step are nodes of their own, read by nobody else: a schedule gives each
- * a plane that is handed on. */
-static void own_node(deriver *d, cbi_ref *ref, cbi_ref *taken, size_t *taken_count) {
-    if (*ref == CBI_NONE)
-        return;
-    int shared =
-        d->g->node[*ref].kind < CBI_PRODUCT || *ref < d->cell->forward_count || is_used(d, *ref);
-    for (size_t i = 0; i < *taken_count; i++)
-        shared |= taken[i] == *ref;
-    if (shared)
-        *ref = cbi_graph_copy(d->g, dim_of(d, *ref), *ref);
-    taken[(*taken_count)++] = *ref;
+ * a plane that is handed on. A node that two of them share is copied for both. */
+static void own_nodes(deriver *d, cbi_ref **out, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const cbi_ref ref = *out[i];
+        int shared = 0;
+        if (ref == CBI_NONE)
+            continue;
+        for (size_t k = i + 1; k < n; k++)
+            shared |= *out[k] == ref;
+        if (shared || d->g->node[ref].kind < CBI_PRODUCT || ref < d->cell->forward_count ||
+            is_used(d, ref))
+            *out[i] = cbi_graph_copy(d->g, dim_of(d, ref), ref);
+    }
 }
 
 static void seed(deriver *d) {
@@ -222,14 +224,14 @@ static void seed(deriver *d) {
 }
 
 cb_status cbi_cell_differentiate(cb_cell *cell, cb_err *err) {
-    size_t n = cell->forward_count, outs = cell->state_count + cell->read_count + 1,
-           taken_count = 0;
+    const size_t n = cell->forward_count, most = cell->state_count + cell->read_count + 1;
+    size_t outs = 0;
     cb_status st = CB_ENOMEM;
     deriver d = {cell, &cell->graph, cbi_calloc(n, sizeof(cbi_ref)), cbi_calloc(n, 1), err};
-    cbi_ref *taken = cbi_calloc(outs, sizeof *taken);
-    if (d.adjoint == NULL || d.needs == NULL || taken == NULL) {
+    cbi_ref **out = cbi_calloc(most, sizeof *out);
+    if (d.adjoint == NULL || d.needs == NULL || out == NULL) {
         cb_fail(err, CB_ENOMEM, "%s: out of memory", cell->name);
-        goto out;
+        goto done;
     }
     for (size_t i = 0; i < n; i++)
         d.adjoint[i] = CBI_NONE;
@@ -243,16 +245,17 @@ cb_status cbi_cell_differentiate(cb_cell *cell, cb_err *err) {
     for (size_t i = n; i-- > 0;)
         if (d.needs[i] && d.adjoint[i] != CBI_NONE &&
             (st = visit(&d, (cbi_ref)i, d.adjoint[i])) != CB_OK)
-            goto out;
+            goto done;
     for (size_t s = 0; s < cell->state_count; s++)
-        own_node(&d, &cell->d_state[s], taken, &taken_count);
+        out[outs++] = &cell->d_state[s];
     for (size_t r = 0; r < cell->read_count; r++)
-        own_node(&d, &cell->d_lower[r], taken, &taken_count);
-    own_node(&d, &cell->d_input, taken, &taken_count);
+        out[outs++] = &cell->d_lower[r];
+    out[outs++] = &cell->d_input;
+    own_nodes(&d, out, outs);
     st = cell->graph.failed ? cb_fail(err, CB_ENOMEM, "%s: out of memory", cell->name) : CB_OK;
-out:
+done:
     cbi_free(d.adjoint);
     cbi_free(d.needs);
-    cbi_free(taken);
+    cbi_free(out);
     return st;
 }

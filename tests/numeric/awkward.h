@@ -237,6 +237,12 @@ static const awkward_cell awkward_cells[] = {
      "state h\n"
      "h' = tanh(W x + R h)/(1.5 + sigmoid(W x + b))\n",
      CB_INPUT_DENSE, 3, 5, "H*(I+H+1)"},
+    /* The gradients of s and of x are one value. */
+    {"one-gradient",
+     "state h, s\n"
+     "s' = h\n"
+     "h' = tanh(mean(h)*fit(x) + mean(h)*s + V h)\n",
+     CB_INPUT_DENSE, 5, 5, "H*H"},
     {"wide",
      "state h\n"
      "dim wide = 2*H + 1\n"

