@@ -8,10 +8,6 @@
 #include "base/alloc.h"
 #include "engine/layer.h"
 
-static cb_status no_memory(cb_err *err) {
-    return cb_fail(err, CB_ENOMEM, "engine: out of memory");
-}
-
 typedef struct compiler {
     cbi_layer *y;
     const cbi_kernels *kernels;
@@ -25,13 +21,6 @@ typedef struct compiler {
     size_t free_count, strips;
     int failed;
 } compiler;
-
-static cbi_pointwise find_kernel(const cbi_kernels *k, const char *name) {
-    for (const cbi_pointwise_row *row = k->pointwise; row->name; row++)
-        if (strcmp(row->name, name) == 0)
-            return row->run;
-    return NULL;
-}
 
 static uint32_t add_slot(compiler *c, cbi_slot slot) {
     cbi_program *p = c->program;
@@ -159,7 +148,7 @@ static void compile_instr(compiler *c, const cbi_instr *in) {
         arg[0] = arg[1] = arg[2] = dst;
     cbi_step step = {in->kind,        NULL,    dst, arg[0], arg[1], arg[2], dim,
                      cbi_padded(dim), arg_dim, NULL};
-    if (pointwise && (step.run = find_kernel(c->kernels, in->op)) == NULL)
+    if (pointwise && (step.run = cbi_pointwise_find(c->kernels, in->op)) == NULL)
         c->failed = 2;
     if (in->kind == CBI_CLOCK)
         step.list = &c->y->cell->lists[node[in->dst].n.index];
@@ -214,7 +203,7 @@ static cb_status compile_stage(compiler *c, const cbi_stage *stage, cb_err *err)
     if (c->failed == 2)
         return cb_fail(err, CB_EINTERNAL, "engine: an operation has no kernel");
     if (c->failed || c->program->at == NULL)
-        return no_memory(err);
+        return cbi_engine_no_memory(err);
     if (c->strips > c->y->scratch_strips)
         c->y->scratch_strips = c->strips;
     return CB_OK;
@@ -230,12 +219,12 @@ static cb_status compile_pass(cbi_layer *y, int backward, const cbi_kernels *ker
     c.last_use = cbi_calloc(n, sizeof *c.last_use);
     c.free_strip = cbi_calloc(2 * n, sizeof *c.free_strip);
     if (!c.slot_of || !c.wide_of || !c.last_use || !c.free_strip)
-        st = no_memory(err);
+        st = cbi_engine_no_memory(err);
     for (c.phase = 0; st == CB_OK && c.phase < CBI_PHASES; c.phase++) {
         cbi_phase_run *run = &y->run[backward][c.phase];
         run->program = cbi_calloc(pass->stages[c.phase] + 1, sizeof *run->program);
         if (run->program == NULL)
-            st = no_memory(err);
+            st = cbi_engine_no_memory(err);
         for (size_t s = 0; st == CB_OK && s < pass->stages[c.phase]; s++) {
             c.program = &run->program[s];
             st = compile_stage(&c, &pass->stage[c.phase][s], err);
@@ -271,7 +260,7 @@ cb_status cbi_layer_compile(cbi_layer *y, const cbi_kernels *kernels, cb_err *er
         return st;
     y->scratch = cbi_aligned_calloc((y->scratch_strips + 1) * y->strip_floats, sizeof(float));
     if (y->scratch == NULL)
-        return no_memory(err);
+        return cbi_engine_no_memory(err);
     bind_scratch(y);
     return CB_OK;
 }

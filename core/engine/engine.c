@@ -11,21 +11,17 @@
 #include "base/alloc.h"
 #include "engine/engine_internal.h"
 
-static cb_status no_memory(cb_err *err) {
-    return cb_fail(err, CB_ENOMEM, "engine: out of memory");
-}
-
 cb_status cb_engine_create(cb_engine **out, const cb_stack *stack, cb_err *err) {
     cb_status st;
     *out = NULL;
     cb_engine *e = cbi_calloc(1, sizeof *e);
     if (e == NULL)
-        return no_memory(err);
+        return cbi_engine_no_memory(err);
     e->stack = stack;
     e->layers = cbi_calloc(stack->layers, sizeof *e->layers);
     e->w = cbi_aligned_calloc(stack->weights + 1, sizeof *e->w);
     if (e->layers == NULL || e->w == NULL)
-        st = no_memory(err);
+        st = cbi_engine_no_memory(err);
     else
         st = cbi_kernels_get(&e->kernels, err);
     for (size_t l = 0; st == CB_OK && l < stack->layers; l++)
@@ -73,7 +69,7 @@ static cb_status take_steps(cb_engine *e, const cb_steps *steps, cb_err *err) {
         cbi_grow((void **)&e->blocks, &e->block_capacity, steps->T + 1, sizeof *e->blocks) ||
         cbi_grow((void **)&e->step_of_row, &e->frame_capacity, steps->frames + 1,
                  sizeof *e->step_of_row))
-        return no_memory(err);
+        return cbi_engine_no_memory(err);
     size_t frame = 0;
     for (size_t t = 0; t < steps->T; t++) {
         e->rows[t] = steps->rows[t];

@@ -5,10 +5,6 @@
 #include "base/alloc.h"
 #include "engine/engine_internal.h"
 
-static cb_status no_memory(cb_err *err) {
-    return cb_fail(err, CB_ENOMEM, "engine: out of memory");
-}
-
 /* ---- states ---- */
 
 cb_status cb_engine_final_state(const cb_engine *e, size_t layer, const char *state, float *out,
@@ -37,7 +33,7 @@ static cb_status take_rows(float **slot, const float *in, size_t count, cb_err *
     if (in == NULL)
         return CB_OK;
     if ((*slot = cbi_calloc(count + 1, sizeof **slot)) == NULL)
-        return no_memory(err);
+        return cbi_engine_no_memory(err);
     memcpy(*slot, in, count * sizeof **slot);
     return CB_OK;
 }
@@ -67,7 +63,7 @@ cb_status cb_engine_set_initial_rows(cb_engine *e, size_t layer, const char *sta
     y->given[s] = NULL;
     if (in != NULL && given != NULL) {
         if ((y->given[s] = cbi_calloc(B + 1, 1)) == NULL)
-            return no_memory(err);
+            return cbi_engine_no_memory(err);
         memcpy(y->given[s], given, B);
     }
     y->initial_rows[s] = B;

@@ -6,11 +6,7 @@
 
 #include "base/alloc.h"
 
-size_t cbi_padded(size_t dim) {
-    return (dim + CBI_LANES - 1) / CBI_LANES * CBI_LANES;
-}
-
-static cb_status no_memory(cb_err *err) {
+cb_status cbi_engine_no_memory(cb_err *err) {
     return cb_fail(err, CB_ENOMEM, "engine: out of memory");
 }
 
@@ -88,7 +84,7 @@ static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
         if (p->cols == 0) {
             y->vector[k] = cbi_aligned_calloc(y->strip_floats, sizeof(float));
             if (y->vector[k] == NULL)
-                return no_memory(err);
+                return cbi_engine_no_memory(err);
             continue;
         }
         size_t n = p->rows * p->cols, ld = cbi_padded(p->rows);
@@ -96,21 +92,21 @@ static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
             m->own = cbi_aligned_calloc(n, sizeof(float));
             m->map = cbi_calloc(n, sizeof(int32_t));
             if (!m->own || !m->map)
-                return no_memory(err);
+                return cbi_engine_no_memory(err);
             cbi_structure_map(p, m->map);
         }
         if (m->on_index) {
             m->forward = cbi_aligned_calloc(p->cols * ld, sizeof(float));
             m->d_rows = cbi_aligned_calloc(p->cols * ld, sizeof(float));
             if (!m->forward || !m->d_rows)
-                return no_memory(err);
+                return cbi_engine_no_memory(err);
             continue;
         }
         m->forward = cbi_aligned_calloc(cbi_panels_size(kernels, p->cols, p->rows), sizeof(float));
         m->backward = cbi_aligned_calloc(cbi_panels_size(kernels, p->rows, p->cols), sizeof(float));
         m->gradient = cbi_aligned_calloc(p->rows * cbi_padded(p->cols), sizeof(float));
         if (!m->forward || !m->backward || !m->gradient)
-            return no_memory(err);
+            return cbi_engine_no_memory(err);
     }
     return CB_OK;
 }
@@ -183,12 +179,12 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
     if (!y->offset || !y->weight || !y->vector || !y->sum || !y->sink_order || !y->forward ||
         !y->backward || !y->state || !y->begin || !y->old || !y->carry_in || !y->carry_out ||
         !y->initial || !y->given || !y->initial_rows || !y->d_final)
-        return no_memory(err);
+        return cbi_engine_no_memory(err);
     y->strip_rows = strip_shape(cell, &y->strip_floats);
     set_dims(y);
     for (size_t i = 0; i < cell->vector_sink_count; i++)
         if ((y->sum[i] = cbi_aligned_calloc(y->strip_floats, sizeof(float))) == NULL)
-            return no_memory(err);
+            return cbi_engine_no_memory(err);
     order_sinks(y);
     return init_weights(y, stack, index, kernels, err);
 }
@@ -263,7 +259,7 @@ void cbi_layer_fini(cbi_layer *y) {
 
 /* ---- memory for a batch ---- */
 
-static cb_status reserve(cbi_plane *p, size_t rows, size_t before, cb_err *err) {
+cb_status cbi_plane_reserve(cbi_plane *p, size_t rows, size_t before, cb_err *err) {
     size_t floats, bytes;
     if (cb_size_mul(rows + 1, p->ld, &floats) != CB_OK ||
         cb_size_mul(floats, sizeof(float), &bytes) != CB_OK)
@@ -310,7 +306,7 @@ static cb_status reserve_panels(cbi_layer *y, size_t block, const cbi_kernels *k
     cbi_aligned_free(y->panels);
     y->panel_floats = 0;
     if ((y->panels = cbi_aligned_calloc(floats, sizeof(float))) == NULL)
-        return no_memory(err);
+        return cbi_engine_no_memory(err);
     y->panel_floats = floats;
     return CB_OK;
 }
@@ -322,27 +318,27 @@ cb_status cbi_layer_reserve(cbi_layer *y, size_t B, size_t frames, size_t block,
     for (cbi_ref i = 0; st == CB_OK && i < cell->forward.count; i++) {
         size_t rows = plane_rows(cell, 0, i, B, frames, block);
         if (rows)
-            st = reserve(&y->forward[i], rows, 0, err);
+            st = cbi_plane_reserve(&y->forward[i], rows, 0, err);
     }
     for (cbi_ref i = 0; st == CB_OK && keep && i < cell->backward.count; i++) {
         size_t rows = plane_rows(cell, 1, i, B, frames, block);
         if (rows)
-            st = reserve(&y->backward[i], rows, 0, err);
+            st = cbi_plane_reserve(&y->backward[i], rows, 0, err);
     }
     for (size_t s = 0; st == CB_OK && s < cell->state_count; s++) {
-        st = reserve(&y->state[s], B + frames, B, err);
+        st = cbi_plane_reserve(&y->state[s], B + frames, B, err);
         y->begin[s].data = y->state[s].memory;
         if (st == CB_OK)
-            st = reserve(&y->old[s], block, 0, err);
+            st = cbi_plane_reserve(&y->old[s], block, 0, err);
         if (st == CB_OK && keep)
-            st = reserve(&y->carry_in[s], B, 0, err);
+            st = cbi_plane_reserve(&y->carry_in[s], B, 0, err);
         if (st == CB_OK && keep)
-            st = reserve(&y->carry_out[s], B, 0, err);
+            st = cbi_plane_reserve(&y->carry_out[s], B, 0, err);
     }
     if (st == CB_OK && y->below == NULL && cell->kind == CB_INPUT_DENSE)
-        st = reserve(&y->x, frames, 0, err);
+        st = cbi_plane_reserve(&y->x, frames, 0, err);
     if (st == CB_OK && y->above == NULL && keep)
-        st = reserve(&y->dy, frames, 0, err);
+        st = cbi_plane_reserve(&y->dy, frames, 0, err);
     if (st == CB_OK && keep)
         st = reserve_panels(y, block, kernels, err);
     return st;

@@ -68,6 +68,10 @@ typedef struct cbi_layer {
     struct cbi_layer *below, *above; /* NULL unless the one reads the other's plane as it stands */
 } cbi_layer;
 
+cb_status cbi_engine_no_memory(cb_err *err);
+/* Makes room for `rows` rows of p->ld floats; data stands `before` rows in. Never shrinks. */
+CB_MUST_USE cb_status cbi_plane_reserve(cbi_plane *plane, size_t rows, size_t before, cb_err *err);
+
 CB_MUST_USE cb_status cbi_layer_init(cbi_layer *layer, const cb_stack *stack, size_t index,
                                      cbi_layer *below, const cbi_kernels *kernels, cb_err *err);
 void cbi_layer_fini(cbi_layer *layer);
@@ -84,6 +88,5 @@ void cbi_layer_set_weights(cbi_layer *layer, const cbi_kernels *kernels, const f
 /* The plane of a node of a pass, with the row base to be used in a phase. */
 cbi_plane *cbi_layer_plane(cbi_layer *layer, int backward, int phase, cbi_ref node,
                            cbi_row_base *base);
-size_t cbi_padded(size_t dim);
 
 #endif

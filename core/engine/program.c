@@ -40,13 +40,9 @@ static void fold(const cbi_step *s, float *d, const float *a, size_t lda, size_t
         }
 }
 
-static size_t padded(size_t dim) {
-    return (dim + CBI_LANES - 1) / CBI_LANES * CBI_LANES;
-}
-
 static void run_step(const cbi_kernels *k, const cbi_step *s, float **at, size_t rows, size_t chunk,
                      const int32_t *step_of_row) {
-    size_t lda = padded(s->arg_dim);
+    size_t lda = cbi_padded(s->arg_dim);
     switch (s->kind) {
     case CBI_SUM:
         k->row_sum(rows, s->arg_dim, at[s->a], lda, at[s->d], s->ld);

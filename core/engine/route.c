@@ -14,10 +14,6 @@
 #include "cellbench/random.h"
 #include "engine/engine_internal.h"
 
-static cb_status no_memory(cb_err *err) {
-    return cb_fail(err, CB_ENOMEM, "engine: out of memory");
-}
-
 cbi_plane *cbi_output_plane(cbi_layer *y) {
     cbi_row_base base;
     return cbi_layer_plane(y, 0, CBI_LOOP, y->cell->forward.map[y->cell->output], &base);
@@ -63,22 +59,11 @@ static void fill_mirror(cb_engine *e) {
     }
 }
 
+/* A plane that no cell's layout has given its width. */
 static cb_status reserve(cbi_plane *p, size_t dim, size_t rows, cb_err *err) {
-    size_t floats;
     p->dim = dim;
     p->ld = cbi_padded(dim);
-    if (p->memory != NULL && p->capacity >= rows)
-        return CB_OK;
-    cbi_aligned_free(p->memory);
-    p->capacity = 0;
-    p->memory = p->data = NULL;
-    if (cb_size_mul(rows + 1, p->ld, &floats) != CB_OK)
-        return cb_fail(err, CB_ESHAPE, "engine: %zu rows of %zu floats overflow", rows, p->ld);
-    if ((p->memory = cbi_aligned_calloc(floats, sizeof(float))) == NULL)
-        return no_memory(err);
-    p->data = p->memory;
-    p->capacity = rows;
-    return CB_OK;
+    return cbi_plane_reserve(p, rows, 0, err);
 }
 
 static int drops(const cb_engine *e, size_t u, int keep) {
@@ -91,14 +76,14 @@ cb_status cbi_route_prepare(cb_engine *e, const int32_t *index, int keep, cb_err
     cb_status st = CB_OK;
     if (has_reverse(s)) {
         if (cbi_grow((void **)&e->mirror, &e->mirror_capacity, frames + 1, sizeof *e->mirror))
-            return no_memory(err);
+            return cbi_engine_no_memory(err);
         fill_mirror(e);
     }
     if (s->kind == CB_INPUT_INDEX) {
         if (cbi_grow((void **)&e->index, &e->index_capacity, frames + 1, sizeof *e->index) ||
             cbi_grow((void **)&e->mirrored_index, &e->mirrored_capacity, frames + 1,
                      sizeof *e->mirrored_index))
-            return no_memory(err);
+            return cbi_engine_no_memory(err);
         memcpy(e->index, index, frames * sizeof *index);
         for (size_t f = 0; s->layers > 1 && s->units[1].reverse && f < frames; f++)
             e->mirrored_index[f] = index[e->mirror[f]];
@@ -108,7 +93,7 @@ cb_status cbi_route_prepare(cb_engine *e, const int32_t *index, int keep, cb_err
             st = reserve(&e->layers[u].mask, e->layers[u].cell->I, frames, err);
             /* The input is no longer the plane of the layer below. */
             if (st == CB_OK)
-                st = reserve(&e->layers[u].x, e->layers[u].cell->I, frames, err);
+                st = cbi_plane_reserve(&e->layers[u].x, frames, 0, err);
         }
     if (st == CB_OK && !top_is_direct(s)) {
         st = reserve(&e->out, cb_stack_output_dim(s), frames, err);
@@ -243,10 +228,9 @@ cb_status cbi_route_gradient(cb_engine *e, size_t u, cb_err *err) {
         return CB_OK;
     }
     /* Several readers are added; a reader that does not look at its input adds nothing. */
-    cb_status st = reserve(&y->dy, y->dy.dim, e->steps.frames, err);
+    cb_status st = cbi_plane_reserve(&y->dy, e->steps.frames, 0, err);
     if (st != CB_OK)
         return st;
-    y->dy.data = y->dy.memory;
     memset(y->dy.data, 0, e->steps.frames * y->dy.ld * sizeof(float));
     for (size_t v = unit->above; v < unit->above + unit->above_count; v++)
         if ((from = cbi_input_gradient(&e->layers[v], &node)) != NULL)

@@ -117,3 +117,10 @@ void cbi_denormals_restore(unsigned saved) {
     (void)saved;
 #endif
 }
+
+cbi_pointwise cbi_pointwise_find(const cbi_kernels *kernels, const char *name) {
+    for (const cbi_pointwise_row *row = kernels->pointwise; row->name; row++)
+        if (strcmp(row->name, name) == 0)
+            return row->run;
+    return NULL;
+}

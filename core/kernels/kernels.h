@@ -18,6 +18,11 @@
 
 enum { CBI_LANES = 16 };
 
+/* Leading dimension of rows of n floats: n rounded up to CBI_LANES. */
+static inline size_t cbi_padded(size_t n) {
+    return (n + CBI_LANES - 1) / CBI_LANES * CBI_LANES;
+}
+
 /* d, a, b, c: strips of n floats; d may be any of a, b, c. */
 typedef void (*cbi_pointwise)(float *d, const float *a, const float *b, const float *c, size_t n);
 
@@ -57,9 +62,10 @@ typedef struct cbi_kernels {
     void (*product)(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa,
                     const float *b, const float *init, size_t ldi, float *c, size_t ldc);
 
-    /* Weight gradients [m][n] with m*n at or above this are faster by BLIS than by product() on this
-     * set. Measured with BLIS 0.9.0, which has no AVX-512 kernel: product() is 1.2 to 1.6 times
-     * faster there at all sizes; with AVX2 it wins below 128 x 128 (its overhead a call is small). */
+    /* Weight gradients [m][n] with m*n at or above this are faster by BLIS than by product() on
+     * this set. Measured with BLIS 0.9.0, which has no AVX-512 kernel: product() is 1.2 to 1.6
+     * times faster there at all sizes; with AVX2 it wins below 128 x 128 (its overhead a call is
+     * small). */
     size_t blis_from;
 
     /* d[i*ldd] = sum over j < n of a[i*lda + j], i < rows. The order depends on n alone; padding
@@ -71,6 +77,9 @@ typedef struct cbi_kernels {
  * unusable name is an error that lists the usable ones). Chosen once, then the same for ever. */
 CB_MUST_USE cb_status cbi_kernels_get(const cbi_kernels **out, cb_err *err);
 const cbi_kernels *const *cbi_kernels_all(void); /* usable here; ended by NULL; for tests */
+
+/* The loop of an operation; NULL if the set has none of that name. */
+cbi_pointwise cbi_pointwise_find(const cbi_kernels *kernels, const char *name);
 
 /* Floats that pack needs for a [k][n] matrix. */
 size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t n);

@@ -13,24 +13,13 @@
 
 enum { BLOCK_FLOATS = 2048 };
 
-static size_t lanes(size_t n) {
-    return (n + CBI_LANES - 1) / CBI_LANES * CBI_LANES;
-}
-
-static cbi_pointwise find_pointwise(const cbi_kernels *kernels, const char *name) {
-    for (const cbi_pointwise_row *row = kernels->pointwise; row->name; row++)
-        if (strcmp(row->name, name) == 0)
-            return row->run;
-    return NULL;
-}
-
 typedef struct sizes {
     size_t z, scratch, last;
 } sizes;
 
 static cb_status size_arrays(sizes *out, const cb_data *data, size_t H, size_t frames,
                              size_t sequences, cb_err *err) {
-    const size_t K = data->target_dim, ldk = lanes(K);
+    const size_t K = data->target_dim, ldk = cbi_padded(K);
     const int at_last = data->when == CB_WHEN_LAST;
     *out = (sizes){0};
     if (K == 0 || ldk < K)
@@ -66,14 +55,14 @@ cb_status cbi_readout_init(cbi_readout *readout, const cb_data *data, size_t H, 
                              .H = H,
                              .loss = data->loss,
                              .when = data->when,
-                             .ldk = lanes(data->target_dim)};
+                             .ldk = cbi_padded(data->target_dim)};
     if ((st = size_arrays(&s, data, H, frames, sequences, err)) != CB_OK ||
         (st = cbi_kernels_get(&kernels, err)) != CB_OK)
         return st;
     readout->block = s.scratch / readout->ldk;
-    readout->exp = find_pointwise(kernels, "exp");
-    readout->sigmoid = find_pointwise(kernels, "sigmoid");
-    readout->softplus = find_pointwise(kernels, "softplus");
+    readout->exp = cbi_pointwise_find(kernels, "exp");
+    readout->sigmoid = cbi_pointwise_find(kernels, "sigmoid");
+    readout->softplus = cbi_pointwise_find(kernels, "softplus");
     if (!readout->exp || !readout->sigmoid || !readout->softplus)
         return cb_fail(err, CB_EINTERNAL, "readout: kernels '%s' lack exp, sigmoid or softplus",
                        kernels->name);
