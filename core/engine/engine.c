@@ -156,8 +156,8 @@ static void gather_rows(const cbi_weight *m, size_t rows, const int32_t *index, 
     }
 }
 
-void cbi_run_products(cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
-                      size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip) {
+static void run_products(cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
+                         size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip) {
     const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
     const cbi_stage *s = &pass->stage[phase][stage];
     for (size_t i = 0; i < s->products; i++) {
@@ -191,14 +191,18 @@ void cbi_run_products(cb_engine *e, cbi_layer *y, int backward, int phase, size_
     }
 }
 
+static void run_stage(cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
+                      size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip) {
+    run_products(e, y, backward, phase, stage, rows, base, skip);
+    cbi_program_run(&y->run[backward][phase].program[stage], e->kernels, rows, base,
+                    e->step_of_row + base[CBI_ROW_FRAME]);
+}
+
 void cbi_run_phase(cb_engine *e, cbi_layer *y, int backward, int phase, size_t rows,
                    const size_t base[CBI_ROW_BASES], cbi_ref skip) {
     const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
-    for (size_t s = 0; s < pass->stages[phase]; s++) {
-        cbi_run_products(e, y, backward, phase, s, rows, base, skip);
-        cbi_program_run(&y->run[backward][phase].program[s], e->kernels, rows, base,
-                        e->step_of_row + base[CBI_ROW_FRAME]);
-    }
+    for (size_t s = 0; s < pass->stages[phase]; s++)
+        run_stage(e, y, backward, phase, s, rows, base, skip);
 }
 
 /* ---- forward ---- */
@@ -208,13 +212,9 @@ static void forward_block(cb_engine *e, cbi_layer *y, const cbi_block *b) {
     const cbi_pass *pass = &y->cell->forward;
     for (size_t s = 0; s < pass->stages[CBI_BEFORE]; s++) {
         /* A delayed state is a sequence that an earlier stage of this block has written. */
-        if (s > 0)
+        if (s > 0 && y->delayed)
             cbi_find_old(e, y, b);
-        cbi_run_products(e, y, 0, CBI_BEFORE, s, b->rows, base, CBI_NONE);
-        cbi_program_run(&y->run[0][CBI_BEFORE].program[s], e->kernels, b->rows, base,
-                        e->step_of_row + b->frame);
-        if (s == 0)
-            cbi_find_old(e, y, b);
+        run_stage(e, y, 0, CBI_BEFORE, s, b->rows, base, CBI_NONE);
     }
     for (size_t t = b->from; t < b->to; t++) {
         size_t frame = e->first[t];

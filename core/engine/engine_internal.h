@@ -52,8 +52,6 @@ float *cbi_rows_at(cbi_layer *layer, int backward, int phase, cbi_ref node,
 /* Stage by stage: products, then the program. Products into `skip` are left out. */
 void cbi_run_phase(cb_engine *engine, cbi_layer *layer, int backward, int phase, size_t rows,
                    const size_t base[CBI_ROW_BASES], cbi_ref skip);
-void cbi_run_products(cb_engine *engine, cbi_layer *layer, int backward, int phase, size_t stage,
-                      size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip);
 /* The values before each step of a block, as planes with the block's rows. */
 void cbi_find_old(cb_engine *engine, cbi_layer *layer, const cbi_block *block);
 

@@ -5,8 +5,6 @@
 #include "base/alloc.h"
 #include "engine/engine_internal.h"
 
-/* ---- states ---- */
-
 cb_status cb_engine_final_state(const cb_engine *e, size_t layer, const char *state, float *out,
                                 cb_err *err) {
     size_t s;

@@ -180,6 +180,8 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
         !y->backward || !y->state || !y->begin || !y->old || !y->carry_in || !y->carry_out ||
         !y->initial || !y->given || !y->initial_rows || !y->d_final)
         return cbi_engine_no_memory(err);
+    for (size_t s = 0; s < S; s++)
+        y->delayed |= !cell->states[s].recurrent;
     y->strip_rows = strip_shape(cell, &y->strip_floats);
     set_dims(y);
     for (size_t i = 0; i < cell->vector_sink_count; i++)

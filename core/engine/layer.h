@@ -54,6 +54,7 @@ typedef struct cbi_layer {
     size_t *initial_rows;
     float **d_final;                  /* [states] given, or NULL */
     cbi_phase_run run[2][CBI_PHASES]; /* forward, backward */
+    int delayed;                      /* some state is a delayed sequence, read before the loop */
     size_t strip_rows, strip_floats;
     size_t *sink_order; /* matrix sinks, those of one operand together */
     float *panels;      /* an operand of weight gradients, packed: rows of a block */
