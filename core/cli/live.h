@@ -9,16 +9,14 @@
 #include <stddef.h>
 
 #include "cellbench/sweep.h"
-
-enum { CBI_LIVE_LINES = 48 };
+#include "cli/board.h"
 
 typedef struct cbi_live {
     char *study;  /* printable */
     int live;     /* stderr is a terminal that can move its cursor */
     int quiet;    /* only notes */
     int stopping; /* said that it stops */
-    size_t drawn; /* lines of the block that stand on the terminal, and their widths */
-    size_t width[CBI_LIVE_LINES];
+    cbi_board board;
     double last;     /* when something was last shown, in seconds */
     int64_t shown;   /* trials that were finished then */
     char *last_text; /* the final line to print, elsewhere than on a terminal */
