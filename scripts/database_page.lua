@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- Makes the manual's page on the database from the schema's own comments and the example queries:
 --
---   cellbench lua scripts/database_page.lua core/store/schema.sql core/store/queries.sql \
---     core/store/DATABASE.md
+--   cellbench lua scripts/database_page.lua core/store/schema.sql core/store/views.sql \
+--     core/store/queries.sql core/store/DATABASE.md
 --
 -- Without the last argument it returns the page's text. A test runs it so, and insists that the
 -- page in the tree is up to date.
 
-local schema_path, queries_path, page_path = ...
+local schema_path, views_path, queries_path, page_path = ...
 
 local function read(path)
   local file = assert(io.open(path))
@@ -76,20 +76,23 @@ end
 
 add "# The database"
 add()
-add "Made from `schema.sql` and `queries.sql` by `scripts/database_page.lua`; a test says when it"
-add "is not up to date. Any tool that reads SQLite reads these tables, as"
+add "Made from `schema.sql`, `views.sql` and `queries.sql` by `scripts/database_page.lua`; a test says"
+add "when it is not up to date. Any tool that reads SQLite reads these tables, as"
 add "`sqlite3 results/quickstart.db`; in Lua there is `cb.open`, see"
 add "[MODULE.md](../script/MODULE.md)."
 add()
 
-local views = {}
+-- The head: what holds for all, without the licence.
+local function add_head(part)
+  for k = 3, #part.comment do
+    add(part.comment[k])
+  end
+end
+
 for i, part in ipairs(paragraphs(read(schema_path))) do
   local kind, name = (part.statement[1] or ""):match("^CREATE (%u+) ([a-z_]+)")
   if i == 1 then
-    -- The head: what holds for all, without the licence.
-    for k = 3, #part.comment do
-      add(part.comment[k])
-    end
+    add_head(part)
     add()
     add "## Tables"
   elseif kind == "TABLE" then
@@ -103,17 +106,19 @@ for i, part in ipairs(paragraphs(read(schema_path))) do
     for _, row in ipairs(columns(part.statement)) do
       add(row)
     end
-  elseif kind == "VIEW" then
-    views[#views + 1] = { name = name, comment = part.comment }
   end
 end
 add()
 add "## Views"
-for _, view in ipairs(views) do
+for i, part in ipairs(paragraphs(read(views_path))) do
   add()
-  add("### `" .. view.name .. "`")
-  add()
-  add_comment(view.comment)
+  if i == 1 then
+    add_head(part)
+  else
+    add("### `" .. part.statement[1]:match("^CREATE VIEW ([a-z_]+)") .. "`")
+    add()
+    add_comment(part.comment)
+  end
 end
 add()
 add "### `study_1`, `study_2`, ..."

@@ -91,7 +91,8 @@ struct cb_store {
     int64_t oldest_ns;         /* when its first entry came */
 };
 
-extern const char *const cbi_store_schema_text;
+extern const char *const cbi_store_schema_text; /* schema.sql, then views.sql */
+extern const char *const cbi_store_views_text;  /* views.sql */
 
 /* cb_store_open with the kind of file system and the waiting time given. On a network file system
  * there is no shared memory for a write-ahead log and only one process may write. */

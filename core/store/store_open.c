@@ -234,18 +234,18 @@ cb_status cbi_store_migrate(cb_store *store, const char *const *steps, int64_t f
     return st == CB_OK ? cbi_store_exec(store, header, err) : st;
 }
 
-/* Views hold no data: those of the schema, which are its end, are made anew from its text. A
- * study's own view is brought up to date when the study is registered again. */
+/* Views hold no data: those of views.sql are made anew from its text. A study's own view is brought
+ * up to date when the study is registered again. */
 static cb_status remake_views(cb_store *store, cb_err *err) {
     char drop[64];
     cb_status st = CB_OK;
-    const char *views = strstr(cbi_store_schema_text, "\nCREATE VIEW ");
-    for (const char *at = views; st == CB_OK && at != NULL; at = strstr(at + 1, "\nCREATE VIEW ")) {
-        const char *name = at + strlen("\nCREATE VIEW ");
-        snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %.*s", (int)strcspn(name, " "), name);
+    const char *at = cbi_store_views_text;
+    while (st == CB_OK && (at = strstr(at, "\nCREATE VIEW ")) != NULL) {
+        at += strlen("\nCREATE VIEW ");
+        snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %.*s", (int)strcspn(at, " "), at);
         st = cbi_store_exec(store, drop, err);
     }
-    return st == CB_OK && views != NULL ? cbi_store_exec(store, views, err) : st;
+    return st == CB_OK ? cbi_store_exec(store, cbi_store_views_text, err) : st;
 }
 
 /* Creates or migrates what needs it, under the exclusive lock of the schema, in one transaction. */

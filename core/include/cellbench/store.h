@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The store: one SQLite file that holds studies, trials, attempts, learning curves and timings.
- * The schema, with a comment for every table and column, is core/store/schema.sql.
+ * The schema, with a comment for every table and column, is core/store/schema.sql; its views are
+ * in views.sql there.
  *
  * Several processes may work on one file at once. Each opens it for writing, begins a run, claims
  * trials one by one, and writes only what belongs to its own claims, in short transactions. A run
@@ -234,7 +235,7 @@ CB_API cb_value cb_query_column(const cb_query *query, size_t column);
 /* NULL is allowed. */
 CB_API void cb_query_close(cb_query *query);
 
-/* CREATE statements of the schema, with their comments. */
+/* CREATE statements of the schema, its views last, with their comments. */
 CB_API const char *cb_store_schema(void);
 
 #ifdef __cplusplus
