@@ -38,6 +38,8 @@ module_of_public() {
     case $1 in
     status | memory | random | setting) echo base ;;
     task) echo tasks ;;
+    compare | importance) echo report ;;
+    fanova) echo stats ;;
     *) echo "$1" ;;
     esac
 }
