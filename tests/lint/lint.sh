@@ -37,6 +37,7 @@ may_use() {
 module_of_public() {
     case $1 in
     status | memory | random | setting) echo base ;;
+    stats_*) echo stats ;;
     task) echo tasks ;;
     compare | importance) echo report ;;
     fanova) echo stats ;;

@@ -1,44 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Statistics of results: the mean of a few values with its interval, and the distribution that it
- * takes. Plain functions of numbers: they allocate nothing and know no database.
+ * Statistics of results: plain functions of numbers, which know no database and print nothing.
+ *
+ *   how large, how scattered?               stats_summary.h       mean, median, quantile, mad
+ *   the best of a search, fairly compared?  stats_summary.h       best tenth, expected best after n
+ *   is a lower than b?                      stats_test.h          Welch, paired t, Mann-Whitney,
+ *                                                                 Wilcoxon, permutation
+ *   are they the same, within a margin?     stats_test.h          two one-sided t tests
+ *   by how much?                            stats_effect.h        Cliff's delta, Hedges' g
+ *   how many seeds does that take?          stats_power.h         noncentral t
+ *   an interval of any statistic?           stats_bootstrap.h     percentile, BCa
+ *   several comparisons, several tasks?     stats_many.h          Holm, Benjamini-Hochberg,
+ * Friedman which probability is that?              stats_distribution.h  normal, t, chi-square, F,
+ * ...
+ *
+ * Everywhere:
+ *   NaN is a value that is missing: it is left out, and n counts what is left. A pair is left out
+ *   with either of its values. An infinite value (a trial that diverged) is left out by what works
+ *   with means, and is the largest or smallest of all, equal to its like, by what works with ranks.
+ *   What is not defined (no values, no spread) is NaN, never an invented number.
+ *   Order of the values does not matter, but for the last bits of a sum.
+ *   level is the probability that an interval covers, 0.95 say; 0 < level < 1, else the interval is
+ *   NaN.
+ *   A function that returns cb_status allocates: CB_ENOMEM, and CB_EARG where it says so. The
+ * others cannot fail. The accuracy promised is held against R 4.2, scipy 1.17 and mpmath by
+ * tests/unit/test_stats*.c.
  */
 #ifndef CELLBENCH_STATS_H
 #define CELLBENCH_STATS_H
 
-#include <stddef.h>
+#include "cellbench/stats_bootstrap.h"
+#include "cellbench/stats_distribution.h"
+#include "cellbench/stats_effect.h"
+#include "cellbench/stats_many.h"
+#include "cellbench/stats_power.h"
+#include "cellbench/stats_summary.h"
+#include "cellbench/stats_test.h"
 
-#include "cellbench/status.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-/* The regularised incomplete beta function I_x(a, b), for a, b > 0 and 0 <= x <= 1 (else NaN).
- * Relative error below 1e-9 for a, b <= 1e5. */
-CB_API double cb_stats_beta(double a, double b, double x);
-
-/* Student's t with `dof` > 0 degrees of freedom, which need not be whole: the probability of a
- * value of at most t, and the value that is not exceeded with the probability p, 0 < p < 1 (else
- * NaN). Relative error of the quantile below 1e-9 for dof <= 1e5. */
-CB_API double cb_stats_t_cdf(double t, double dof);
-CB_API double cb_stats_t_quantile(double p, double dof);
-
-typedef struct cb_stats_mean {
-    size_t n;         /* finite values; the others are left out */
-    double mean;      /* NaN if n is 0 */
-    double sd;        /* with n - 1; NaN if n < 2 */
-    double low, high; /* interval of the mean; NaN if n < 2 */
-} cb_stats_mean;
-
-/*
- * Mean, standard deviation and the interval mean -+ t(level, n - 1) sd/sqrt(n), which covers the
- * mean of the distribution that the values are drawn from with the probability `level` (0.95, say),
- * if they are independent and that distribution is normal. The values are added in their order.
- */
-CB_API cb_stats_mean cb_stats_mean_of(const double *values, size_t n, double level);
-
-#ifdef __cplusplus
-}
-#endif
 #endif
