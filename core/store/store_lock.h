@@ -22,6 +22,8 @@ enum {
     CBI_LOCK_PRESENCE = 2,   /* shared: by every store open for writing; exclusive: it is alone */
     CBI_LOCK_RUN = 1024      /* + run_id, exclusive: the run is alive */
 };
+/* + run_id, exclusive: the run is paused. Far behind those of the runs. */
+#define CBI_LOCK_PAUSED ((int64_t)1 << 40)
 
 typedef enum cbi_lock_kind { CBI_LOCK_SHARED = 0, CBI_LOCK_EXCLUSIVE = 1 } cbi_lock_kind;
 

@@ -130,12 +130,28 @@ void cbi_store_run_end(cb_store *store) {
         st = cbi_store_end(store, st, NULL);
         (void)st; /* if it failed, the next run finds the byte free and does the same */
     }
+    cb_store_run_pause(store, 0);
     if (store->run_id != 0)
         cbi_lock_drop(&store->lock, CBI_LOCK_RUN + store->run_id);
     store->run_id = 0;
 }
 
 cb_status cb_store_run_alive(const cb_store *store, int64_t run_id, int *alive, cb_err *err) {
-    return cbi_lock_look(sqlite3_db_filename(store->db, "main"), CBI_LOCK_RUN + run_id, alive,
+    return cbi_lock_look(sqlite3_db_filename(store->db, "main"), CBI_LOCK_RUN + run_id, alive, err);
+}
+
+void cb_store_run_pause(cb_store *store, int paused) {
+    if (store->run_id == 0)
+        return;
+    /* Only for readers to see: where it cannot be told the run is shown as at work. */
+    const int64_t byte = CBI_LOCK_PAUSED + store->run_id;
+    if (!paused)
+        cbi_lock_drop(&store->lock, byte);
+    else if (cbi_lock_take(&store->lock, byte, CBI_LOCK_EXCLUSIVE, 0, NULL) != CB_OK)
+        return;
+}
+
+cb_status cb_store_run_paused(const cb_store *store, int64_t run_id, int *paused, cb_err *err) {
+    return cbi_lock_look(sqlite3_db_filename(store->db, "main"), CBI_LOCK_PAUSED + run_id, paused,
                          err);
 }

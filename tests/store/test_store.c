@@ -674,6 +674,31 @@ static void test_query_outlives_store(void **state) {
     expect_no_litter(f->path);
 }
 
+/* What a reader is told of a run: alive and paused are locks, and go with the store. */
+static void test_run_alive_and_paused(void **state) {
+    const fixture *f = *state;
+    cb_store *store = open_write(f->path), *reader = NULL;
+    int alive = -1, paused = -1;
+    cb_store_run_pause(store, 1); /* no run yet */
+    fixture_run_begin(store);
+    must(cb_store_open(&reader, f->path, CB_STORE_READ, err));
+    for (int now = 0; now < 2; now++) {
+        cb_store_run_pause(store, now);
+        cb_store_run_pause(store, now);
+        must(cb_store_run_alive(reader, 1, &alive, err));
+        must(cb_store_run_paused(reader, 1, &paused, err));
+        assert_int_equal(alive, 1);
+        assert_int_equal(paused, now);
+    }
+    cb_store_close(store);
+    must(cb_store_run_alive(reader, 1, &alive, err));
+    must(cb_store_run_paused(reader, 1, &paused, err));
+    assert_int_equal(alive, 0);
+    assert_int_equal(paused, 0);
+    cb_store_close(reader);
+    expect_no_litter(f->path);
+}
+
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
@@ -699,6 +724,7 @@ int main(void) {
         CASE(test_query_only_reads),
         CASE(test_query_values),
         CASE(test_query_outlives_store),
+        CASE(test_run_alive_and_paused),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

@@ -159,6 +159,13 @@ CB_API CB_MUST_USE cb_status cb_store_run_begin(cb_store *store, const cb_run_in
 CB_API CB_MUST_USE cb_status cb_store_run_alive(const cb_store *store, int64_t run_id, int *alive,
                                                 cb_err *err);
 
+/* Tells other processes that this store's run is paused (1), or goes on (0). It is a lock too: a
+ * run that dies is not paused any more. Does nothing without a run. */
+CB_API void cb_store_run_pause(cb_store *store, int paused);
+/* *paused: 1 while that run is alive and says that it is paused. */
+CB_API CB_MUST_USE cb_status cb_store_run_paused(const cb_store *store, int64_t run_id, int *paused,
+                                                 cb_err *err);
+
 typedef struct cb_claim {
     int64_t trial_id, attempt_id;
     char key[65];
