@@ -181,26 +181,43 @@ static cb_status write_all(int fd, const char *data, size_t length, const char *
     return CB_OK;
 }
 
-/* Opens a new file beside `path`; its name goes into *name. */
+/* 1: ours alone, until it is closed, and it is still what the name says. A file system without
+ * locks has nobody to lock out. */
+static int is_ours(int fd, const char *name) {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat mine, named;
+    if (fcntl(fd, F_OFD_SETLK, &whole) != 0 && (errno == EAGAIN || errno == EACCES))
+        return 0;
+    return fstat(fd, &mine) == 0 && stat(name, &named) == 0 && S_ISREG(mine.st_mode) &&
+           mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
+}
+
+/* Opens an empty file beside `path`; its name goes into *name. One that a killed process left is
+ * known by its lock, which the kernel has dropped, and taken: so that a file which is written
+ * again, as all of ours are, leaves nothing behind. */
 static cb_status open_beside(int *fd, char **name, const char *path, cb_err *err) {
-    enum { TRIES = 100 }; /* each taken name is one left behind by a process that was killed */
+    enum { TRIES = 1000 }; /* each name in use belongs to a process that writes the same file */
     for (int i = 0; i < TRIES; i++) {
         cbi_text text = {0};
-        cbi_text_addf(&text, "%s.tmp-%ld-%d", path, (long)getpid(), i);
+        cbi_text_addf(&text, "%s.tmp-%d", path, i);
         cb_status st = cbi_text_take(&text, name, err);
         if (st != CB_OK)
             return st;
-        *fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (*fd >= 0)
+        *fd =
+            open(*name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
+        if (*fd >= 0 && is_ours(*fd, *name) && ftruncate(*fd, 0) == 0)
             return CB_OK;
-        int number = errno;
+        int number = errno, is_taken = *fd >= 0 || number == ELOOP || number == EISDIR;
+        if (*fd >= 0)
+            (void)close(*fd);
+        *fd = -1;
         cbi_free(*name);
         *name = NULL;
         errno = number;
-        if (number != EEXIST)
-            break;
+        if (!is_taken)
+            return fail_errno(err, path, "create");
     }
-    return fail_errno(err, path, "create");
+    return cb_fail(err, CB_EIO, "%s: cannot create: %d others write it", path, TRIES);
 }
 
 /* The name is on disk only when its folder is. File systems that cannot do this say EINVAL. */
@@ -227,12 +244,11 @@ cb_status cbi_file_write(const char *path, const void *data, size_t length, cb_e
     if (st != CB_OK)
         return st;
     st = write_all(fd, data, length, path, err);
-    if (close(fd) != 0 && st == CB_OK)
-        st = fail_errno(err, path, "write");
     if (st == CB_OK && rename(name, path) != 0)
         st = fail_errno(err, path, "put in place");
     if (st != CB_OK)
         (void)unlink(name);
+    (void)close(fd); /* which gives the name free; the data are on the disk */
     cbi_free(name);
     return st == CB_OK ? sync_folder(path, err) : st;
 }

@@ -12,8 +12,9 @@
  * gzip stream is CB_EDATA. Caller: cbi_free. */
 CB_MUST_USE cb_status cbi_file_read(char **data, size_t *length, const char *path, size_t most,
                                     cb_err *err);
-/* Writes a file that appears whole or not at all: temporary name beside it, fsync, rename, fsync of
- * the folder. */
+/* Writes a file that appears whole or not at all: temporary name beside it (`path`.tmp-0; another
+ * number for each that writes the same file at the same time), fsync, rename, fsync of the folder.
+ * What a killed process left under such a name is gone when the file is next written. */
 CB_MUST_USE cb_status cbi_file_write(const char *path, const void *data, size_t length,
                                      cb_err *err);
 

@@ -197,17 +197,34 @@ static void writing_replaces_or_leaves(void **state) {
     assert_int_equal(rmdir(in_folder("sub")), 0);
 }
 
-/* A killed process of the same number left its temporary file. */
-static void taken_names_are_passed_over(void **state) {
-    char name[64];
+static int is_there(const char *name) {
+    struct stat info;
+    return lstat(in_folder(name), &info) == 0;
+}
+
+/* What a killed process left is used up; what a living one writes, or is no file, is left alone. */
+static void temporary_names(void **state) {
     (void)state;
-    (void)snprintf(name, sizeof name, "a.tmp-%ld-0", (long)getpid());
-    int fd = open(in_folder(name), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
+    int fd = open(in_folder("a.tmp-0"), O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    assert_true(fd >= 0 && write(fd, "longer than the data", 20) == 20);
     (void)close(fd);
     put("a", "data", 4);
     expect_content("a", 100, "data", 4);
-    assert_int_equal(unlink(in_folder(name)), 0);
+    assert_false(is_there("a.tmp-0"));
+
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    fd = open(in_folder("a.tmp-0"), O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    assert_true(fd >= 0 && fcntl(fd, F_OFD_SETLK, &whole) == 0);
+    assert_int_equal(symlink("elsewhere", in_folder("a.tmp-1")), 0);
+    assert_int_equal(mkdir(in_folder("a.tmp-2"), 0777), 0);
+    put("a", "other", 5);
+    expect_content("a", 100, "other", 5);
+    assert_true(is_there("a.tmp-0") && is_there("a.tmp-1") && is_there("a.tmp-2"));
+    assert_false(is_there("elsewhere") || is_there("a.tmp-3"));
+    (void)close(fd);
+    assert_int_equal(unlink(in_folder("a.tmp-0")), 0);
+    assert_int_equal(unlink(in_folder("a.tmp-1")), 0);
+    assert_int_equal(rmdir(in_folder("a.tmp-2")), 0);
 }
 
 int main(void) {
@@ -219,7 +236,7 @@ int main(void) {
         cmocka_unit_test(bombs_are_stopped),
         cmocka_unit_test(what_is_no_file),
         cmocka_unit_test(writing_replaces_or_leaves),
-        cmocka_unit_test(taken_names_are_passed_over),
+        cmocka_unit_test(temporary_names),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
