@@ -89,6 +89,8 @@ int cbi_cli_usage(const cbi_cli_command *command, const char *format, ...) CB_PR
  * writing, and bytes that are not UTF-8 are written as \x1b or \u202e; newlines are kept if
  * `newlines`. NULL when memory is out. Caller: cb_free. */
 char *cbi_cli_printable(const char *text, size_t n, int newlines);
+/* Writes a text in that form, in one line. */
+void cbi_cli_put(FILE *file, const char *text);
 /* Columns that a printable text takes. */
 size_t cbi_cli_columns(const char *text);
 /* Cuts a printable text to at most `columns`. */

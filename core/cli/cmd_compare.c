@@ -356,10 +356,13 @@ static cb_status print_people(const entries *list, cb_err *err) {
         for (n = 1;
              i + n < list->count && e[n].study_id == e->study_id && e[n].task_id == e->task_id;)
             n++;
-        char *study = cbi_cli_printable(e->study, strlen(e->study), 0);
-        printf("%sstudy %s, task %s, metric %s: lower is better\n\n", i > 0 ? "\n" : "",
-               study != NULL ? study : "?", e->task, e->metric != NULL ? e->metric : "?");
-        cbi_free(study);
+        printf("%sstudy ", i > 0 ? "\n" : "");
+        cbi_cli_put(stdout, e->study);
+        printf(", task ");
+        cbi_cli_put(stdout, e->task);
+        printf(", metric ");
+        cbi_cli_put(stdout, e->metric != NULL ? e->metric : "?");
+        printf(": lower is better\n\n");
         if ((st = print_table(e, n, err)) == CB_OK) {
             printf("\n");
             print_notes(e, n);

@@ -147,8 +147,11 @@ static cb_status export_all(cb_store *store, const char *folder, int force, cb_e
         return cb_fail(err, CB_EIO, "%s: cannot be made: %s", folder, strerror(errno));
     if (!force && (st = each_table(store, folder, check_absent, &count, err)) != CB_OK)
         return st;
-    if ((st = each_table(store, folder, write_file, &count, err)) == CB_OK)
-        printf("%zu tables and views: %s\n", count, folder);
+    if ((st = each_table(store, folder, write_file, &count, err)) == CB_OK) {
+        printf("%zu tables and views: ", count);
+        cbi_cli_put(stdout, folder);
+        putchar('\n');
+    }
     return st;
 }
 

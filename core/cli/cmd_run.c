@@ -110,8 +110,11 @@ static cb_status conclude(const cbi_cli_args *args, cb_store *store, const cb_st
     if (cbi_cli_flag(args, "quiet"))
         return CB_OK;
     cb_status st = cbi_cli_print_leaderboard(store, study->info.name, CBI_CLI_PLAIN, err);
-    if (st == CB_OK)
-        printf("\nall results: %s\n", cb_store_path(store));
+    if (st == CB_OK) {
+        printf("\nall results: ");
+        cbi_cli_put(stdout, cb_store_path(store));
+        putchar('\n');
+    }
     return st;
 }
 
@@ -137,13 +140,18 @@ static int run(const cbi_cli_args *args) {
     }
     if ((st = cb_store_open(&store, path, CB_STORE_WRITE, &err)) != CB_OK)
         goto out;
-    if (!cbi_cli_flag(args, "quiet"))
-        fprintf(stderr, "results go to %s\n", path);
+    if (!cbi_cli_flag(args, "quiet")) {
+        fprintf(stderr, "results go to ");
+        cbi_cli_put(stderr, path);
+        fputc('\n', stderr);
+    }
     if ((st = sweep(args, store, study, &failed, &err)) == CB_OK)
         st = conclude(args, store, study, &err);
 out:
     if (st == CB_ECANCEL) {
-        fprintf(stderr, "stopped; the same command goes on from here: %s\n", args->line);
+        fprintf(stderr, "stopped; the same command goes on from here: ");
+        cbi_cli_put(stderr, args->line);
+        fputc('\n', stderr);
         status = CBI_EXIT_INTERRUPT;
     } else if (st != CB_OK) {
         status = cbi_cli_fail(&err);

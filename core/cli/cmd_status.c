@@ -8,26 +8,34 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "cellbench/sweep.h"
+#include "cli/standing.h"
+#include "cli/watch.h"
 
+/* Attempts are summed apart from trials: joined to each trial they cost twice the time. CROSS JOIN
+ * keeps the loops in this order: down a study's list, which is sorted by trial. */
 static const char studies_sql[] =
-    "with spent as (select trial_id, sum(wall_seconds) as seconds, max(coalesce(ended_utc, "
-    "started_utc)) as last from attempt group by trial_id) "
-    "select s.name as study, count(t.trial_id) as trials, count(*) filter (where t.state = 'done') "
-    "as done, count(*) filter (where t.state = 'diverged') as diverged, count(*) filter (where "
-    "t.state = 'failed') as failed, count(*) filter (where t.state = 'running') as running, "
-    "count(*) filter (where t.state = 'pending') as pending, coalesce(sum(p.seconds), 0.0) as "
-    "seconds, max(coalesce(p.last, s.updated_utc)) as last_activity_utc "
-    "from study as s left join study_trial as st on st.study_id = s.study_id and st.retired = 0 "
-    "left join trial as t on t.trial_id = st.trial_id left join spent as p on p.trial_id = "
-    "t.trial_id group by s.study_id order by s.study_id";
+    "with counted as (select st.study_id, count(*) as trials, count(*) filter (where t.state = "
+    "'done') as done, count(*) filter (where t.state = 'diverged') as diverged, count(*) filter "
+    "(where t.state = 'failed') as failed, count(*) filter (where t.state = 'running') as running, "
+    "count(*) filter (where t.state = 'pending') as pending from study_trial as st cross join "
+    "trial as t on t.trial_id = st.trial_id where st.retired = 0 group by st.study_id), "
+    "spent as (select st.study_id, total(a.wall_seconds) as seconds, max(coalesce(a.ended_utc, "
+    "a.started_utc)) as last from study_trial as st cross join attempt as a on a.trial_id = "
+    "st.trial_id where st.retired = 0 group by st.study_id) "
+    "select s.name as study, coalesce(c.trials, 0) as trials, coalesce(c.done, 0) as done, "
+    "coalesce(c.diverged, 0) as diverged, coalesce(c.failed, 0) as failed, coalesce(c.running, 0) "
+    "as running, coalesce(c.pending, 0) as pending, coalesce(p.seconds, 0.0) as seconds, "
+    "coalesce(p.last, s.updated_utc) as last_activity_utc from study as s left join counted as c "
+    "on c.study_id = s.study_id left join spent as p on p.study_id = s.study_id order by "
+    "s.study_id";
 
+/* The study, its trials that failed, the latest first. */
 static const char failed_sql[] =
     "select s.name as study, t.trial_id as trial, c.name as cell, st.config, t.seed, a.error_text "
-    "as reason from study as s join study_trial as st on st.study_id = s.study_id and st.retired = "
-    "0 join trial as t on t.trial_id = st.trial_id and t.state = 'failed' join cell as c on "
+    "as reason from trial as t cross join study_trial as st on st.trial_id = t.trial_id and "
+    "st.retired = 0 cross join study as s on s.study_id = st.study_id cross join cell as c on "
     "c.cell_id = st.cell_id left join attempt as a on a.attempt_id = t.result_attempt_id "
-    "order by s.study_id, st.position";
+    "where t.state = 'failed' order by s.study_id, st.position";
 
 static const char runs_sql[] =
     "select r.run_id as run, m.host, r.jobs, (select count(*) from attempt as a where a.run_id = "
@@ -36,18 +44,15 @@ static const char runs_sql[] =
 
 /* ---- runs ---- */
 
-/* Whether the run lives. The locks of another machine are not seen from here. */
 static cb_status life(cb_store *store, const cb_query *query, const char **word, cb_err *err) {
-    cb_run_info here;
-    int alive = 0;
+    cbi_standing_run run = {.run_id = cb_query_column(query, 0).integer};
     char *host = cbi_cli_text(query, 1);
     if (host == NULL)
         return cb_fail(err, CB_ENOMEM, "the name of a host");
-    cb_run_info_fill(&here);
-    const int is_here = strcmp(host, here.host) == 0;
+    snprintf(run.host, sizeof run.host, "%s", host);
     cbi_free(host);
-    cb_status st = cb_store_run_alive(store, cb_query_column(query, 0).integer, &alive, err);
-    *word = alive ? "alive" : is_here ? "dead" : "not known here";
+    cb_status st = cbi_standing_life(&run, store, err);
+    *word = run.word;
     return st;
 }
 
@@ -109,18 +114,32 @@ static cb_status print_studies(cb_store *store, int *any, cb_err *err) {
     return st;
 }
 
-static cb_status count_failed(cb_store *store, int *any, cb_err *err) {
+/* What failed, but no list that scrolls everything else away. */
+static cb_status print_failed(cb_store *store, cb_err *err) {
+    static const char count_sql[] =
+        "select count(*) from trial as t cross join study_trial as st on st.trial_id = t.trial_id "
+        "and st.retired = 0 where t.state = 'failed'";
+    enum { MOST = 10 };
+    char sql[1024];
     cb_query *query = NULL;
-    cb_status st = cb_query_open(&query, store, failed_sql, NULL, 0, err);
-    *any = 0;
-    if (st == CB_OK)
-        st = cb_query_next(query, any, err);
+    int has_row = 0;
+    int64_t count = 0;
+    cb_status st = cb_query_open(&query, store, count_sql, NULL, 0, err);
+    if (st == CB_OK && (st = cb_query_next(query, &has_row, err)) == CB_OK && has_row)
+        count = cb_query_column(query, 0).integer;
     cb_query_close(query);
+    if (st != CB_OK || count == 0)
+        return st;
+    printf("\nfailed:\n");
+    snprintf(sql, sizeof sql, "%s limit %d", failed_sql, MOST);
+    st = cbi_cli_print_query(store, sql, NULL, 0, CBI_CLI_PLAIN, err);
+    if (st == CB_OK && count > MOST)
+        printf("and %lld more: --failed lists them\n", (long long)(count - MOST));
     return st;
 }
 
 static cb_status print_people(cb_store *store, cb_err *err) {
-    int any = 0, failed = 0;
+    int any = 0;
     cb_status st = print_studies(store, &any, err);
     if (st == CB_OK && !any)
         printf("no study yet\n");
@@ -129,11 +148,7 @@ static cb_status print_people(cb_store *store, cb_err *err) {
     if (st == CB_OK)
         st = print_runs(store, CBI_CLI_PLAIN, err);
     if (st == CB_OK)
-        st = count_failed(store, &failed, err);
-    if (st == CB_OK && failed) {
-        printf("\nfailed:\n");
-        st = cbi_cli_print_query(store, failed_sql, NULL, 0, CBI_CLI_PLAIN, err);
-    }
+        st = print_failed(store, err);
     return st;
 }
 
@@ -144,6 +159,14 @@ static int run(const cbi_cli_args *args) {
     const int runs = cbi_cli_flag(args, "runs"), failed = cbi_cli_flag(args, "failed");
     if (runs && failed)
         return cbi_cli_usage(args->command, "status: --runs and --failed exclude each other");
+    if (cbi_cli_flag(args, "live")) {
+        if (runs || failed || format != CBI_CLI_PLAIN)
+            return cbi_cli_usage(args->command, "status: --live shows everything, as a text: it "
+                                                "goes with --study alone");
+        return cbi_watch(args->rest[0], cbi_cli_value(args, "study"));
+    }
+    if (cbi_cli_value(args, "study") != NULL)
+        return cbi_cli_usage(args->command, "status: --study needs --live");
     cb_status st = cb_store_open(&store, args->rest[0], CB_STORE_READ, &err);
     if (st == CB_OK && runs)
         st = print_runs(store, format, &err);
@@ -156,6 +179,8 @@ static int run(const cbi_cli_args *args) {
 }
 
 static const cbi_cli_option options[] = {
+    {"live", 0, CBI_CLI_FLAG, NULL, 0, 0, "keep showing it, until the work is over or Ctrl-C"},
+    {"study", 0, CBI_CLI_TEXT, "NAME", 0, 0, "with --live: this study (the one at work)"},
     {"runs", 0, CBI_CLI_FLAG, NULL, 0, 0, "only the runs that have not ended"},
     {"failed", 0, CBI_CLI_FLAG, NULL, 0, 0, "only the trials that failed, and why"},
     CBI_CLI_FORMAT_OPTIONS,
@@ -168,8 +193,12 @@ const cbi_cli_command cbi_cmd_status = {
     .arguments = "DB [options]",
     .text = "Counts each study's trials by state, with the time that their attempts took, and\n"
             "tells which runs are at work: alive is a run whose process holds its lock. With\n"
-            "--csv or --json: the studies, or what --runs or --failed asks for.\n",
-    .example = "  cellbench status results/quickstart.db\n",
+            "--csv or --json: the studies, or what --runs or --failed asks for.\n"
+            "--live is for a second terminal: it only reads, disturbs nothing, waits for a\n"
+            "database that is not there yet, and ends when no run is alive and nothing is\n"
+            "pending. Where the output is no terminal it prints a line now and then.\n",
+    .example = "  cellbench status results/quickstart.db\n"
+               "  cellbench status results/quickstart.db --live\n",
     .options = options,
     .least = 1,
     .most = 1,

@@ -216,7 +216,11 @@ static int same_curve(const rows *stored, const rows *again) {
         if (order == 0 && same_bits(a->value, b->value))
             continue;
         const row *at = order > 0 ? b : a;
-        printf("first difference: epoch %" PRId64 ", %s, %s\n", at->epoch, at->split, at->metric);
+        printf("first difference: epoch %" PRId64 ", ", at->epoch);
+        cbi_cli_put(stdout, at->split);
+        printf(", ");
+        cbi_cli_put(stdout, at->metric);
+        putchar('\n');
         print_value("stored", order > 0 ? NULL : a);
         print_value("now", order < 0 ? NULL : b);
         return 0;
@@ -226,7 +230,9 @@ static int same_curve(const rows *stored, const rows *again) {
 
 static int same_results(const record *stored, const record *again) {
     if (strcmp(stored->state, again->state) != 0) {
-        printf("first difference: stored as %s, now %s\n", stored->state, again->state);
+        printf("first difference: stored as ");
+        cbi_cli_put(stdout, stored->state);
+        printf(", now %s\n", again->state);
         return 0;
     }
     for (size_t i = 0; i < INTEGERS; i++)
@@ -287,7 +293,8 @@ static int run(const cbi_cli_args *args) {
     cb_store_close(store); /* it may take long; others need the files meanwhile */
     store = NULL;
     printf("trial %" PRId64 ": ", stored.trial);
-    cbi_cli_wrapped(stored.cell, 0, 80);
+    cbi_cli_put(stdout, stored.cell);
+    putchar('\n');
     const int promised = tell_arithmetic(&stored);
     if ((st = run_again(&stored, &again, &err)) != CB_OK)
         goto out;

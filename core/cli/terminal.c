@@ -58,6 +58,12 @@ char *cbi_cli_printable(const char *text, size_t n, int newlines) {
     return result;
 }
 
+void cbi_cli_put(FILE *file, const char *text) {
+    char *safe = cbi_cli_printable(text, strlen(text), 0);
+    fputs(safe != NULL ? safe : "?", file);
+    cbi_free(safe);
+}
+
 /* Steps over one character; *columns receives its width. */
 static size_t step(const char *text, size_t *columns) {
     mbstate_t state;
