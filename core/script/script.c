@@ -27,6 +27,7 @@ typedef struct study {
     int value;  /* the study's place in the registry */
     int anchor; /* that of the last trial */
     cb_task *task;
+    cb_study_cell *cells; /* the names are owned */
     char *text, *path, *name, *where;
     char commit[CBI_COMMIT_SIZE];
     cb_trial_setting *settings;
@@ -118,6 +119,9 @@ static void study_destroy(study *s) {
     cbi_free(s->path);
     cbi_free(s->name);
     cbi_free(s->where);
+    for (size_t i = 0; s->cells != NULL && i < s->head.cell_count; i++)
+        cbi_free((char *)s->cells[i].name);
+    cbi_free(s->cells);
     cbi_free(s->settings);
     cbi_free(s);
 }
@@ -364,7 +368,6 @@ typedef struct study_call {
     study *s;
     file_call file;
     cbi_script_box *box;
-    size_t cells, seeds;
     cb_err *err;
     cb_status st;
 } study_call;
@@ -374,6 +377,27 @@ static char *copy_field(lua_State *L, const char *name) {
     char *copy = cbi_strdup(luaL_checkstring(L, -1));
     lua_pop(L, 1);
     return copy;
+}
+
+/* The cells of the study on top of the stack, with how many settings each has. */
+static void read_cells(lua_State *L, study *s) {
+    lua_getfield(L, -1, "cells");
+    lua_getfield(L, -2, "configs");
+    const size_t n = lua_rawlen(L, -1);
+    if ((s->cells = cbi_calloc(n + 1, sizeof *s->cells)) == NULL)
+        cbi_script_raise(L, &(cb_err){.code = CB_ENOMEM});
+    s->head.cells = s->cells;
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        s->cells[i].configs = (size_t)luaL_checkinteger(L, -1);
+        lua_rawgeti(L, -3, (lua_Integer)i + 1);
+        s->cells[i].name = cbi_strdup(luaL_checkstring(L, -1));
+        lua_pop(L, 2);
+        s->head.cell_count++;
+        if (s->cells[i].name == NULL)
+            cbi_script_raise(L, &(cb_err){.code = CB_ENOMEM});
+    }
+    lua_pop(L, 2);
 }
 
 static size_t length_of_field(lua_State *L, const char *name) {
@@ -426,8 +450,8 @@ static int load_study(lua_State *L) {
     lua_getfield(L, 2, "keep");
     c->s->head.keep_best = lua_toboolean(L, -1);
     lua_settop(L, 2);
-    c->cells = length_of_field(L, "cells");
-    c->seeds = length_of_field(L, "seeds");
+    read_cells(L, c->s);
+    c->s->head.seed_count = length_of_field(L, "seeds");
     lua_getfield(L, 2, "confirm");
     lua_getfield(L, -1, "top");
     c->s->head.confirm_top = (size_t)luaL_checkinteger(L, -1);
@@ -464,12 +488,13 @@ static cb_status check_distinct(const study_call *c, const cell_check *seen, siz
 /* The first trial of each cell is made and thrown away: what is wrong with a cell shows now. */
 static cb_status check_cells(const study_call *c, cb_err *err) {
     cb_status st = CB_OK;
-    cell_check *seen = cbi_calloc(c->cells + 1, sizeof *seen);
+    const size_t cells = c->s->head.cell_count;
+    cell_check *seen = cbi_calloc(cells + 1, sizeof *seen);
     if (seen == NULL)
         return cb_fail(err, CB_ENOMEM, "study: out of memory");
-    for (size_t i = 0; i < c->cells && st == CB_OK; i++) {
+    for (size_t i = 0; i < cells && st == CB_OK; i++) {
         cb_study_trial trial;
-        if ((st = study_get(c->s, i * c->seeds, &trial, err)) != CB_OK)
+        if ((st = study_get(c->s, i * c->s->head.seed_count, &trial, err)) != CB_OK)
             break;
         memcpy(seen[i].key, cb_trial_key(trial.trial), sizeof seen[i].key - 1);
         cb_trial_destroy(trial.trial);
@@ -478,7 +503,7 @@ static cb_status check_cells(const study_call *c, cb_err *err) {
         else
             st = check_distinct(c, seen, i, err);
     }
-    for (size_t i = 0; i < c->cells; i++)
+    for (size_t i = 0; i < cells; i++)
         cbi_free(seen[i].name);
     cbi_free(seen);
     return st;

@@ -296,6 +296,12 @@ function Study:__index(key)
       names[i] = cell.name
     end
     return names
+  elseif key == "configs" then
+    local counts = {}
+    for i, cell in ipairs(study.cells) do
+      counts[i] = cell.plan.count
+    end
+    return counts
   elseif key == "seeds" then
     return table.move(study.seeds, 1, #study.seeds, 1, {})
   elseif key == "confirm" then

@@ -60,12 +60,24 @@ typedef struct cb_study_trial {
     size_t setting_count;
 } cb_study_trial;
 
+typedef struct cb_study_cell {
+    const char *name;
+    size_t configs; /* settings that it is tried with */
+} cb_study_cell;
+
 /* A study as data. The script module makes one from a Lua table; tests make them in C. */
 typedef struct cb_study {
     void *context;
     cb_study_info info;
     const cb_task *task;
     size_t count; /* trials: settings x cells x seeds */
+    /*
+     * How the list is made, for those who must not walk through all of it: settings are its outer
+     * loop, cells the middle one, seeds the inner one, and a cell whose settings are used up drops
+     * out. cell_count 0: not told.
+     */
+    const cb_study_cell *cells;
+    size_t cell_count, seed_count;
     /* Makes trial i < count; the same i gives the same trial. What is wrong with it is an error,
      * and then *out is all zeros. */
     cb_status (*get)(void *context, size_t i, cb_study_trial *out, cb_err *err);
