@@ -25,7 +25,7 @@ CB_API double cb_stats_beta(double a, double b, double x);
  * by series or continued fraction (DLMF 8.7.1, 8.9.2); P = 1 - Q. */
 CB_API double cb_stats_gamma_upper(double a, double x);
 
-/* The standard normal distribution; 0 < p < 1. The quantile is Wichura's AS 241 (1988). */
+/* The standard normal distribution; 0 < p < 1. The quantile is right to the last digits. */
 CB_API double cb_stats_normal_cdf(double x);
 CB_API double cb_stats_normal_quantile(double p);
 

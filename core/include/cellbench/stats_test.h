@@ -88,7 +88,7 @@ typedef struct cb_stats_test {
     int has_ties;     /* equal values among those ranked */
     double statistic; /* U, W+ or the difference of means, see there */
     double p, p_less, p_greater;
-    double p_least; /* exact: no outcome of these n (and ties) has a smaller p; else 0 */
+    double p_least; /* no outcome of these n (and ties) has a smaller p; 0: not known */
     cb_stats_method method;
 } cb_stats_test;
 
