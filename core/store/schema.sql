@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --
--- The schema of a cellbench database, version 2. Every table and every column has a comment here
+-- The schema of a cellbench database, version 3. Every table and every column has a comment here
 -- (a test reads this file and insists), and SQLite keeps those within a statement: `.schema` in the
 -- sqlite3 shell shows them.
 --
@@ -15,6 +15,9 @@ CREATE TABLE study (
     script TEXT NOT NULL, -- text of the script at the last registration
     git_commit TEXT NOT NULL, -- commit of the script's folder, '+dirty' appended; '' if none
     edition INTEGER NOT NULL CHECK (edition >= 1), -- counts the registrations of its list
+    trial_count INTEGER NOT NULL DEFAULT 0, -- length of its list in this edition
+    first_key TEXT NOT NULL DEFAULT '', -- key of the list's first trial; '' if there is none
+    registered INTEGER NOT NULL DEFAULT 0, -- how many of the list, from its front, are registered
     created_utc TEXT NOT NULL, -- first registration
     updated_utc TEXT NOT NULL -- last registration
 ) STRICT;
@@ -56,11 +59,16 @@ CREATE TABLE trial (
     result_attempt_id INTEGER REFERENCES attempt (attempt_id) -- attempt whose numbers count
         CHECK ((result_attempt_id IS NULL) = (state IN ('pending', 'running'))),
     attempt_count INTEGER NOT NULL DEFAULT 0, -- attempts begun so far
+    forgiven_count INTEGER NOT NULL DEFAULT 0, -- the first attempts, whose crashes no longer count
+    cost_flop REAL NOT NULL DEFAULT 0, -- predicted operations of all its epochs; 0: not known
+    epochs_most INTEGER NOT NULL DEFAULT 0, -- epochs at most; 0: not known
+    memory_bytes INTEGER NOT NULL DEFAULT 0, -- predicted memory of its worker; 0: not known
     created_utc TEXT NOT NULL -- when it was first asked for
 ) STRICT;
 CREATE INDEX trial_result ON trial (result_attempt_id);
 CREATE INDEX trial_cell ON trial (cell_id);
 CREATE INDEX trial_task ON trial (task_id);
+CREATE INDEX trial_pending ON trial (trial_id) WHERE state = 'pending';
 
 -- The long texts of a trial, apart from it so that counting and ranking trials reads little.
 CREATE TABLE specification (
@@ -82,7 +90,7 @@ CREATE TABLE study_trial (
         CHECK (role IN ('first', 'confirm')), -- confirm: a fresh seed for one of the best settings
     PRIMARY KEY (study_id, trial_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX study_trial_position ON study_trial (study_id, position);
+CREATE INDEX study_trial_position ON study_trial (study_id, position, edition, role, retired);
 CREATE INDEX study_trial_config ON study_trial (study_id, config);
 CREATE INDEX study_trial_trial ON study_trial (trial_id);
 CREATE INDEX study_trial_cell ON study_trial (cell_id);
@@ -131,12 +139,16 @@ CREATE TABLE run (
     numerics INTEGER NOT NULL, -- generation of the arithmetic: equal numbers give equal bits
     jobs INTEGER NOT NULL, -- workers at once
     denormals_flushed INTEGER NOT NULL CHECK (denormals_flushed IN (0, 1)), -- 1: denormals are 0
+    identity TEXT NOT NULL DEFAULT '', -- 32 hex digits, the same in every copy of the database
+    study_id INTEGER REFERENCES study (study_id), -- study it works on; NULL: none yet
     state TEXT NOT NULL CHECK (state IN ('running', 'ended', 'lost')), -- lost: it died
     started_utc TEXT NOT NULL, -- begin
     ended_utc TEXT CHECK ((ended_utc IS NULL) = (state = 'running')) -- end, or when found dead
 ) STRICT;
 CREATE INDEX run_machine ON run (machine_id);
 CREATE INDEX run_running ON run (run_id) WHERE state = 'running';
+CREATE UNIQUE INDEX run_identity ON run (identity);
+CREATE INDEX run_study ON run (study_id);
 
 -- One try of a run to compute a trial. Rows are never overwritten by later attempts.
 CREATE TABLE attempt (
@@ -163,7 +175,10 @@ CREATE TABLE attempt (
     flop REAL, -- floating-point operations of the products (multiply and add: 2)
     weights_file TEXT NOT NULL DEFAULT '', -- file of the best weights; '' if not kept
     weights_sha256 TEXT NOT NULL DEFAULT '', -- its SHA-256; '' if not kept
-    error_text TEXT NOT NULL DEFAULT '' -- why it failed; '' if it did not
+    error_text TEXT NOT NULL DEFAULT '', -- why it failed; '' if it did not
+    cause TEXT NOT NULL DEFAULT ''
+        CHECK (cause IN ('', 'trial', 'worker', 'machine')), -- what it failed or was returned by
+    resumed_epochs INTEGER NOT NULL DEFAULT 0 -- epochs taken over from an earlier attempt
 ) STRICT;
 -- Exactly once, whatever the processes do: one open attempt of a trial, and one finished attempt
 -- of it for each generation of numerics and instruction set.

@@ -26,25 +26,58 @@ static char *column_copy(sqlite3_stmt *s, int column) {
     return text != NULL ? cbi_strndup(text, (size_t)sqlite3_column_bytes(s, column)) : NULL;
 }
 
-/* The next pending trial from store->claim_position on. */
-static cb_status next_pending(cb_store *store, int64_t study_id, cb_claim *claim,
-                              int64_t *attempt_number, int *got, cb_err *err) {
-    sqlite3_stmt *s;
-    cb_status st = cbi_store_statement(store, CBI_SQL_CLAIM_NEXT, &s, err);
+/* The next pending trial from store->claim_position on; or of all, once that has found none. Places
+ * before claim_position had nothing pending when they were looked at, but others may have put
+ * something back since. */
+static cb_status find_pending(cb_store *store, int64_t study_id, cb_claim *claim, int *got,
+                              cb_err *err) {
+    static const cbi_statement_id ways[] = {CBI_SQL_CLAIM_NEXT, CBI_SQL_CLAIM_BACK};
+    cb_status st = CB_OK;
     *got = 0;
+    for (int i = 0; st == CB_OK && !*got && i < 2; i++) {
+        sqlite3_stmt *s;
+        if ((st = cbi_store_statement(store, ways[i], &s, err)) != CB_OK)
+            return st;
+        sqlite3_bind_int64(s, 1, study_id);
+        if (ways[i] == CBI_SQL_CLAIM_NEXT)
+            sqlite3_bind_int64(s, 2, store->claim_position);
+        if ((st = cbi_store_step(store, s, got, err)) == CB_OK && *got) {
+            claim->position = sqlite3_column_int64(s, 0);
+            claim->trial_id = sqlite3_column_int64(s, 1);
+            if (ways[i] == CBI_SQL_CLAIM_NEXT)
+                store->claim_position = claim->position;
+        }
+        sqlite3_reset(s);
+    }
+    return st;
+}
+
+static cb_status load_claim(cb_store *store, int64_t study_id, cb_claim *claim, int64_t *number,
+                            cb_err *err) {
+    sqlite3_stmt *s;
+    int has_row = 0;
+    cb_status st = cbi_store_statement(store, CBI_SQL_CLAIM_LOAD, &s, err);
     if (st != CB_OK)
         return st;
-    sqlite3_bind_int64(s, 1, study_id);
-    sqlite3_bind_int64(s, 2, store->claim_position);
-    if ((st = cbi_store_step(store, s, got, err)) != CB_OK || !*got)
+    sqlite3_bind_int64(s, 1, claim->trial_id);
+    sqlite3_bind_int64(s, 2, study_id);
+    sqlite3_bind_int64(s, 3, store->run_id);
+    if ((st = cbi_store_step(store, s, &has_row, err)) != CB_OK)
         return st;
-    store->claim_position = sqlite3_column_int64(s, 0);
-    claim->trial_id = sqlite3_column_int64(s, 1);
-    snprintf(claim->key, sizeof claim->key, "%s", (const char *)sqlite3_column_text(s, 2));
-    *attempt_number = sqlite3_column_int64(s, 3) + 1;
-    claim->spec = column_copy(s, 4);
-    claim->task_open = column_copy(s, 5);
-    claim->cell = column_copy(s, 6);
+    if (!has_row)
+        return cb_fail(err, CB_ESTORE, "%s: trial %ld has no specification", store->path,
+                       (long)claim->trial_id);
+    *number = sqlite3_column_int64(s, 0);
+    claim->config = sqlite3_column_int64(s, 1);
+    claim->epochs_most = sqlite3_column_int64(s, 2);
+    claim->memory_bytes = sqlite3_column_int64(s, 3);
+    claim->cost_flop = sqlite3_column_double(s, 4);
+    claim->worker_crashes = sqlite3_column_int64(s, 5);
+    claim->machine_failures = sqlite3_column_int64(s, 6);
+    snprintf(claim->key, sizeof claim->key, "%s", (const char *)sqlite3_column_text(s, 7));
+    claim->spec = column_copy(s, 8);
+    claim->task_open = column_copy(s, 9);
+    claim->cell = column_copy(s, 10);
     sqlite3_reset(s);
     if (claim->spec == NULL || claim->task_open == NULL || claim->cell == NULL)
         st = cb_fail(err, CB_ENOMEM, "%s: claim", store->path);
@@ -93,29 +126,25 @@ static cb_status put_attempt(cb_store *store, cb_claim *claim, int64_t number, c
     return cbi_store_step(store, s, NULL, err);
 }
 
-/* Within the transaction. Places before claim_position had nothing pending when they were looked
- * at; others may have put something back since, so that "none" is believed from the start only. */
+/* Within the transaction. */
 static cb_status claim_one(cb_store *store, int64_t study_id, cb_claim *claim, int *got,
                            cb_err *err) {
     int64_t number = 0;
     cb_status st = cbi_store_take_over(store, err);
+    if (st == CB_OK)
+        st = cbi_store_run_study(store, study_id, err);
     if (store->claim_study_id != study_id)
         store->claim_position = 0;
     store->claim_study_id = study_id;
     while (st == CB_OK) {
         int adopted = 0;
-        st = next_pending(store, study_id, claim, &number, got, err);
-        if (st == CB_OK && !*got) {
-            if (store->claim_position == 0)
-                return CB_OK;
-            store->claim_position = 0;
+        if ((st = find_pending(store, study_id, claim, got, err)) != CB_OK || !*got ||
+            (st = adopt_finished(store, claim->trial_id, &adopted, err)) != CB_OK)
+            return st;
+        if (adopted)
             continue;
-        }
-        if (st == CB_OK)
-            st = adopt_finished(store, claim->trial_id, &adopted, err);
-        if (st == CB_OK && !adopted)
-            return put_attempt(store, claim, number, err);
-        cb_claim_fini(claim);
+        st = load_claim(store, study_id, claim, &number, err);
+        return st == CB_OK ? put_attempt(store, claim, number, err) : st;
     }
     return st;
 }

@@ -16,7 +16,7 @@
 
 enum {
     CBI_STORE_APPLICATION_ID = 0x43424e43, /* "CBNC" */
-    CBI_STORE_VERSION = 2,
+    CBI_STORE_VERSION = 3,
     CBI_STORE_WAIT_MS = 30000, /* how long a lock of another process is waited for */
     CBI_STORE_COMMIT_MS = 50,  /* age of the oldest queued result that makes a commit due */
     CBI_STORE_WAL_PAGES = 4096 /* 16 MiB of write-ahead log before a checkpoint is tried */
@@ -24,7 +24,10 @@ enum {
 
 /* In the order of store_statement.c's table. */
 typedef enum cbi_statement_id {
+    CBI_SQL_STUDY_FIND,
     CBI_SQL_STUDY_PUT,
+    CBI_SQL_STUDY_GET,
+    CBI_SQL_STUDY_REGISTERED,
     CBI_SQL_CELL_GET,
     CBI_SQL_CELL_PUT,
     CBI_SQL_TASK_GET,
@@ -33,25 +36,32 @@ typedef enum cbi_statement_id {
     CBI_SQL_TRIAL_PUT,
     CBI_SQL_TRIAL_SPEC,
     CBI_SQL_TRIAL_TASK_OPEN,
+    CBI_SQL_TRIAL_PREDICT,
     CBI_SQL_LINK_PUT,
-    CBI_SQL_CONFIRM_EDITION,
+    CBI_SQL_LINK_CELL,
     CBI_SQL_SETTING_PUT,
     CBI_SQL_SETTING_COUNT,
     CBI_SQL_SETTING_CLEAR,
     CBI_SQL_STUDY_RETIRE,
     CBI_SQL_STUDY_COUNT,
-    CBI_SQL_REQUEUE_FAILED,
-    CBI_SQL_REQUEUE_OTHER,
+    CBI_SQL_STUDY_OTHER,
+    CBI_SQL_TRIAL_OTHER,
+    CBI_SQL_REQUEUE_STUDY,
+    CBI_SQL_REQUEUE_TRIAL,
     CBI_SQL_VIEW_SETTINGS,
     CBI_SQL_VIEW_GET,
     CBI_SQL_MACHINE_GET,
     CBI_SQL_MACHINE_PUT,
     CBI_SQL_RUN_PUT,
     CBI_SQL_RUN_OTHERS,
+    CBI_SQL_RUN_OF_STUDY,
+    CBI_SQL_RUN_STUDY,
     CBI_SQL_RUN_END,
     CBI_SQL_RUN_FREE_TRIALS,
     CBI_SQL_RUN_FREE_ATTEMPTS,
     CBI_SQL_CLAIM_NEXT,
+    CBI_SQL_CLAIM_BACK,
+    CBI_SQL_CLAIM_LOAD,
     CBI_SQL_CLAIM_FINISHED,
     CBI_SQL_CLAIM_ADOPT,
     CBI_SQL_CLAIM_ATTEMPT,
@@ -80,11 +90,10 @@ struct cb_store {
     int64_t run_numerics;
     char *run_instruction_set;
 
-    int64_t adding_study_id; /* the study between begin and end; 0: none */
-    int64_t adding_edition, adding_position;
+    int64_t study_id; /* the study that was begun; 0: none */
+    int64_t edition;  /* of its list, begun or joined */
 
-    int64_t
-        claim_study_id; /* where the last claim was found: earlier places have nothing pending */
+    int64_t claim_study_id; /* where the last claim was found: earlier places had nothing pending */
     int64_t claim_position;
 
     cbi_finish *first, **last; /* the queue */
@@ -146,8 +155,36 @@ void cbi_store_checkpoint(cb_store *store, int pages);
 CB_MUST_USE cb_status cbi_store_take_over(cb_store *store, cb_err *err);
 /* Ends the store's run: open claims are returned, the lock is dropped. */
 void cbi_store_run_end(cb_store *store);
-/* Makes the study's wide view, within a transaction. */
+/* Within a transaction: the run's row names the study it works on. */
+CB_MUST_USE cb_status cbi_store_run_study(cb_store *store, int64_t study_id, cb_err *err);
+/* *alive = 1 if a run of another store lives and works on the study. */
+CB_MUST_USE cb_status cbi_store_study_alive(cb_store *store, int64_t study_id, int *alive,
+                                            cb_err *err);
+
+/* A study as its row says. */
+typedef struct cbi_study_row {
+    int64_t edition, trial_count, registered;
+} cbi_study_row;
+CB_MUST_USE cb_status cbi_store_study_row(cb_store *store, int64_t study_id, cbi_study_row *out,
+                                          cb_err *err);
+/* Within a transaction: all positions are registered; what is not in the edition is retired, and
+ * the study's view made. */
+CB_MUST_USE cb_status cbi_store_study_complete(cb_store *store, int64_t study_id, int64_t edition,
+                                               cb_err *err);
+/* Within a transaction; trial_id 0: all of the study's. Adds to *count. */
+CB_MUST_USE cb_status cbi_store_requeue(cb_store *store, int64_t study_id, int64_t trial_id,
+                                        cb_again again, int64_t *count, cb_err *err);
+
+/* The views of views.sql: *same = 1 if they are in the database as this program has them. */
+CB_MUST_USE cb_status cbi_store_views_same(cb_store *store, int *same, cb_err *err);
+/* Within a transaction: makes them anew. */
+CB_MUST_USE cb_status cbi_store_views_make(cb_store *store, cb_err *err);
+/* Within a transaction: makes the study's wide view, if it is not as it should be. */
 CB_MUST_USE cb_status cbi_store_view_make(cb_store *store, int64_t study_id, cb_err *err);
+/* 1 if the study's wide view has columns for all settings of these trials. */
+CB_MUST_USE cb_status cbi_store_view_covers(cb_store *store, int64_t study_id,
+                                            const cb_trial_info *trials, size_t n, int *covers,
+                                            cb_err *err);
 void cbi_store_queue_clear(cb_store *store);
 
 #endif

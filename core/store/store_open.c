@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/text.h"
 
 enum { HEADER_BYTES = 100, VERSION_AT = 60, APPLICATION_AT = 68 };
@@ -30,6 +31,31 @@ static const char *const migrations[CBI_STORE_VERSION] = {
     NULL,
     "ALTER TABLE study_trial ADD COLUMN role TEXT NOT NULL DEFAULT 'first'"
     " CHECK (role IN ('first', 'confirm'))",
+    "ALTER TABLE study ADD COLUMN trial_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE study ADD COLUMN first_key TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE study ADD COLUMN registered INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE study SET trial_count = (SELECT coalesce(max(position) + 1, 0) FROM study_trial AS st"
+    " WHERE st.study_id = study.study_id AND st.retired = 0 AND st.role = 'first');"
+    "UPDATE study SET registered = trial_count;"
+    "ALTER TABLE trial ADD COLUMN forgiven_count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE trial ADD COLUMN cost_flop REAL NOT NULL DEFAULT 0;"
+    "ALTER TABLE trial ADD COLUMN epochs_most INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE trial ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX trial_pending ON trial (trial_id) WHERE state = 'pending';"
+    "DROP INDEX study_trial_position;"
+    "CREATE INDEX study_trial_position ON study_trial (study_id, position, edition, role, retired);"
+    /* The same in every copy of one file, so that copies are known as such. */
+    "ALTER TABLE run ADD COLUMN identity TEXT NOT NULL DEFAULT '';"
+    "UPDATE run SET identity = substr(cellbench_sha256(started_utc || char(10) || run_id || "
+    "char(10)"
+    " || command || char(10) || (SELECT host FROM machine AS m WHERE m.machine_id ="
+    " run.machine_id)), 1, 32);"
+    "ALTER TABLE run ADD COLUMN study_id INTEGER REFERENCES study (study_id);"
+    "CREATE UNIQUE INDEX run_identity ON run (identity);"
+    "CREATE INDEX run_study ON run (study_id);"
+    "ALTER TABLE attempt ADD COLUMN cause TEXT NOT NULL DEFAULT ''"
+    " CHECK (cause IN ('', 'trial', 'worker', 'machine'));"
+    "ALTER TABLE attempt ADD COLUMN resumed_epochs INTEGER NOT NULL DEFAULT 0",
 };
 
 /* ---- what is this file? ---- */
@@ -218,6 +244,16 @@ static cb_status create_schema(cb_store *store, cb_err *err) {
     return st == CB_OK ? cbi_store_exec(store, header, err) : st;
 }
 
+/* For migrations: SQLite has no hash of its own. */
+static void sha256_of_text(sqlite3_context *context, int count, sqlite3_value **values) {
+    char hex[CBI_SHA256_HEX];
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    (void)count;
+    cbi_sha256_hex(text != NULL ? text : "",
+                   text != NULL ? (size_t)sqlite3_value_bytes(values[0]) : 0, hex);
+    sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
+}
+
 cb_status cbi_store_migrate(cb_store *store, const char *const *steps, int64_t from, int64_t to,
                             cb_err *err) {
     char header[64];
@@ -228,24 +264,27 @@ cb_status cbi_store_migrate(cb_store *store, const char *const *steps, int64_t f
                        "%s: has a schema of version %d and must be brought to %d, but another"
                        " process has it open",
                        store->path, (int)from, (int)to);
+    int rc = sqlite3_create_function_v2(store->db, "cellbench_sha256", 1,
+                                        SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+                                        NULL, sha256_of_text, NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return cbi_store_fail(store, store->db, rc, "migrating", err);
     for (int64_t v = from; st == CB_OK && v < to; v++)
         st = cbi_store_exec(store, steps[v], err);
     snprintf(header, sizeof header, "PRAGMA user_version = %d", (int)to);
     return st == CB_OK ? cbi_store_exec(store, header, err) : st;
 }
 
-/* Views hold no data: those of views.sql are made anew from its text. A study's own view is brought
- * up to date when the study is registered again. */
-static cb_status remake_views(cb_store *store, cb_err *err) {
-    char drop[64];
-    cb_status st = CB_OK;
-    const char *at = cbi_store_views_text;
-    while (st == CB_OK && (at = strstr(at, "\nCREATE VIEW ")) != NULL) {
-        at += strlen("\nCREATE VIEW ");
-        snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %.*s", (int)strcspn(at, " "), at);
-        st = cbi_store_exec(store, drop, err);
-    }
-    return st == CB_OK ? cbi_store_exec(store, cbi_store_views_text, err) : st;
+/* Views hold no data: those that are not as views.sql has them, after a migration or because
+ * another build made them, are made anew. A study's own view is brought up to date when the study
+ * is registered again. */
+static cb_status ready_views(cb_store *store, cb_err *err) {
+    int same = 0;
+    cb_status st = cbi_store_views_same(store, &same, err);
+    if (st != CB_OK || same || (st = cbi_store_begin(store, err)) != CB_OK)
+        return st;
+    st = cbi_store_views_make(store, err);
+    return cbi_store_end(store, st, err);
 }
 
 /* Creates or migrates what needs it, under the exclusive lock of the schema, in one transaction. */
@@ -262,11 +301,9 @@ static cb_status ready_schema(cb_store *store, cb_err *err) {
     if (st == CB_OK && version < CBI_STORE_VERSION && (st = cbi_store_begin(store, err)) == CB_OK) {
         st = version == 0 ? create_schema(store, err)
                           : cbi_store_migrate(store, migrations, version, CBI_STORE_VERSION, err);
-        if (st == CB_OK && version > 0)
-            st = remake_views(store, err);
         st = cbi_store_end(store, st, err);
     }
-    return st;
+    return st == CB_OK ? ready_views(store, err) : st;
 }
 
 /* Where a write-ahead log is possible it is used; the answer of the pragma is the mode that is. */

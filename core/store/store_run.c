@@ -102,6 +102,33 @@ static cb_status run_free(cb_store *store, int64_t run_id, const char *run_state
     return st;
 }
 
+cb_status cbi_store_run_study(cb_store *store, int64_t study_id, cb_err *err) {
+    sqlite3_stmt *s;
+    if (store->run_id == 0)
+        return CB_OK;
+    cb_status st = cbi_store_statement(store, CBI_SQL_RUN_STUDY, &s, err);
+    if (st != CB_OK)
+        return st;
+    sqlite3_bind_int64(s, 1, store->run_id);
+    sqlite3_bind_int64(s, 2, study_id);
+    return cbi_store_step(store, s, NULL, err);
+}
+
+cb_status cbi_store_study_alive(cb_store *store, int64_t study_id, int *alive, cb_err *err) {
+    sqlite3_stmt *s;
+    int has_row = 1;
+    *alive = 0;
+    cb_status st = cbi_store_statement(store, CBI_SQL_RUN_OF_STUDY, &s, err);
+    if (st != CB_OK)
+        return st;
+    sqlite3_bind_int64(s, 1, study_id);
+    sqlite3_bind_int64(s, 2, store->run_id);
+    while (!*alive && (st = cbi_store_step(store, s, &has_row, err)) == CB_OK && has_row)
+        *alive = cbi_lock_is_held(&store->lock, CBI_LOCK_RUN + sqlite3_column_int64(s, 0));
+    sqlite3_reset(s);
+    return st;
+}
+
 cb_status cbi_store_take_over(cb_store *store, cb_err *err) {
     cb_status st = CB_OK;
     int64_t after = 0;

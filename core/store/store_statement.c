@@ -11,13 +11,27 @@
 
 #define NOW "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
+/* ?1: cb_again; ?2, ?3: numerics and instruction set of the run. */
+#define REQUEUE                                                                                    \
+    "UPDATE trial SET state = 'pending', result_attempt_id = NULL,"                                \
+    " forgiven_count = iif(?1 >= 2, attempt_count, forgiven_count) FROM attempt AS a"              \
+    " WHERE a.attempt_id = trial.result_attempt_id AND (trial.state = 'failed' AND (?1 >= 2 OR"    \
+    " a.cause = 'machine') OR ?1 >= 3 AND trial.state IN ('done', 'diverged') AND (a.numerics <>"  \
+    " ?2 OR a.instruction_set <> ?3)) AND trial."
+
 static const char *const statements[CBI_SQL_COUNT] = {
+    [CBI_SQL_STUDY_FIND] = "SELECT study_id, edition, script = ?2 AND trial_count = ?3 AND"
+                           " first_key = ?4 FROM study WHERE name = ?1",
     [CBI_SQL_STUDY_PUT] =
-        "INSERT INTO study (name, script_path, script, git_commit, edition, created_utc,"
-        " updated_utc) VALUES (?1, ?2, ?3, ?4, 1, " NOW ", " NOW ") ON CONFLICT (name) DO UPDATE"
-        " SET script_path = excluded.script_path, script = excluded.script,"
-        " git_commit = excluded.git_commit, edition = edition + 1, updated_utc = " NOW
+        "INSERT INTO study (name, script_path, script, git_commit, edition, trial_count,"
+        " first_key, created_utc, updated_utc) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, " NOW ", " NOW
+        ") ON CONFLICT"
+        " (name) DO UPDATE SET script_path = excluded.script_path, script = excluded.script,"
+        " git_commit = excluded.git_commit, edition = edition + 1, trial_count ="
+        " excluded.trial_count, first_key = excluded.first_key, registered = 0, updated_utc = " NOW
         " RETURNING study_id, edition",
+    [CBI_SQL_STUDY_GET] = "SELECT edition, trial_count, registered FROM study WHERE study_id = ?1",
+    [CBI_SQL_STUDY_REGISTERED] = "UPDATE study SET registered = ?2 WHERE study_id = ?1",
     [CBI_SQL_CELL_GET] = "SELECT cell_id FROM cell WHERE name = ?1 AND text_sha256 = ?2",
     [CBI_SQL_CELL_PUT] =
         "INSERT INTO cell (name, text_sha256, text, source) VALUES (?1, ?2, ?3, ?4)",
@@ -28,21 +42,25 @@ static const char *const statements[CBI_SQL_COUNT] = {
     [CBI_SQL_TRIAL_GET] = "SELECT trial_id FROM trial WHERE key = ?1",
     [CBI_SQL_TRIAL_PUT] =
         "INSERT INTO trial (key, cell_id, task_id, metric, seed, hidden, param_count, state,"
-        " created_utc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', " NOW ")",
+        " cost_flop, epochs_most, memory_bytes, created_utc)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', ?8, ?9, ?10, " NOW ")",
     [CBI_SQL_TRIAL_SPEC] =
         "INSERT INTO specification (trial_id, spec, task_open) VALUES (?1, ?2, ?3)",
     [CBI_SQL_TRIAL_TASK_OPEN] =
         "UPDATE specification SET task_open = ?2 WHERE trial_id = ?1 AND task_open <> ?2",
-    /* A trial named twice in one edition keeps its first place; of two registrations at once, the
-     * later edition decides. */
+    [CBI_SQL_TRIAL_PREDICT] =
+        "UPDATE trial SET cost_flop = ?2, epochs_most = ?3, memory_bytes = ?4 WHERE trial_id = ?1"
+        " AND (cost_flop <> ?2 OR epochs_most <> ?3 OR memory_bytes <> ?4)",
+    /* A trial named twice in one edition keeps its first place. */
     [CBI_SQL_LINK_PUT] =
         "INSERT INTO study_trial (study_id, trial_id, position, config, cell_id, edition, retired,"
         " role) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7) ON CONFLICT (study_id, trial_id) DO UPDATE"
         " SET position = excluded.position, config = excluded.config, cell_id = excluded.cell_id,"
         " edition = excluded.edition, retired = 0, role = excluded.role"
-        " WHERE excluded.edition > study_trial.edition OR (study_trial.retired = 1 AND"
-        " excluded.edition = study_trial.edition)",
-    [CBI_SQL_CONFIRM_EDITION] = "SELECT edition FROM study WHERE study_id = ?1 AND script = ?2",
+        " WHERE excluded.edition > study_trial.edition",
+    [CBI_SQL_LINK_CELL] =
+        "SELECT st.cell_id, st.position, c.name FROM study_trial AS st JOIN cell AS c"
+        " ON c.cell_id = st.cell_id WHERE st.study_id = ?1 AND st.trial_id = ?2",
     [CBI_SQL_SETTING_PUT] =
         "INSERT INTO setting (study_id, trial_id, name, type, integer, real, text)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (study_id, trial_id, name) DO UPDATE"
@@ -54,20 +72,22 @@ static const char *const statements[CBI_SQL_COUNT] = {
     [CBI_SQL_STUDY_RETIRE] =
         "UPDATE study_trial SET retired = 1 WHERE study_id = ?1 AND edition < ?2 AND retired = 0",
     [CBI_SQL_STUDY_COUNT] =
-        "SELECT count(*), sum(t.state = 'pending'), sum(t.state = 'running'), sum(t.state ="
-        " 'done'), sum(t.state = 'diverged'), sum(t.state = 'failed'), sum(t.state IN ('done',"
-        " 'diverged') AND (a.numerics <> ?2 OR a.instruction_set <> ?3)) FROM study_trial AS st"
-        " JOIN trial AS t ON t.trial_id = st.trial_id LEFT JOIN attempt AS a ON a.attempt_id ="
-        " t.result_attempt_id WHERE st.study_id = ?1 AND st.retired = 0",
-    [CBI_SQL_REQUEUE_FAILED] =
-        "UPDATE trial SET state = 'pending', result_attempt_id = NULL WHERE state = 'failed' AND"
-        " trial_id IN (SELECT trial_id FROM study_trial WHERE study_id = ?1 AND retired = 0)"
-        " AND trial_id = coalesce(?4, trial_id)",
-    [CBI_SQL_REQUEUE_OTHER] =
-        "UPDATE trial SET state = 'pending', result_attempt_id = NULL WHERE state IN ('done',"
-        " 'diverged') AND trial_id IN (SELECT trial_id FROM study_trial WHERE study_id = ?1 AND"
-        " retired = 0) AND trial_id = coalesce(?4, trial_id) AND (SELECT a.numerics <> ?2 OR a.instruction_set <> ?3 FROM attempt AS a"
-        " WHERE a.attempt_id = trial.result_attempt_id)",
+        "SELECT trials, pending, running, done, diverged, failed, trial_count, unregistered,"
+        " left_flop FROM progress WHERE study_id = ?1",
+    /* Nearly always no run was of another arithmetic, and then no attempt need be looked at. */
+    [CBI_SQL_STUDY_OTHER] =
+        "SELECT count(*) FROM study_trial AS st JOIN trial AS t ON t.trial_id = st.trial_id AND"
+        " t.state IN ('done', 'diverged') JOIN attempt AS a ON a.attempt_id = t.result_attempt_id"
+        " WHERE st.study_id = ?1 AND st.retired = 0 AND (a.numerics <> ?2 OR a.instruction_set <>"
+        " ?3) AND EXISTS (SELECT 1 FROM run AS r JOIN machine AS m ON m.machine_id = r.machine_id"
+        " WHERE r.numerics <> ?2 OR m.instruction_set <> ?3)",
+    [CBI_SQL_TRIAL_OTHER] =
+        "SELECT count(*) FROM trial AS t JOIN attempt AS a ON a.attempt_id = t.result_attempt_id"
+        " WHERE t.trial_id = ?1 AND t.state IN ('done', 'diverged')"
+        " AND (a.numerics <> ?2 OR a.instruction_set <> ?3)",
+    [CBI_SQL_REQUEUE_STUDY] = REQUEUE "trial_id IN (SELECT trial_id FROM study_trial WHERE"
+                                      " study_id = ?4 AND retired = 0)",
+    [CBI_SQL_REQUEUE_TRIAL] = REQUEUE "trial_id = ?4",
     /* A setting "hidden" that says what the fixed column says needs no second column. */
     [CBI_SQL_VIEW_SETTINGS] =
         "SELECT s.name, sum(s.type = 'integer'), sum(s.type = 'real'), sum(s.type = 'text')"
@@ -84,8 +104,9 @@ static const char *const statements[CBI_SQL_COUNT] = {
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [CBI_SQL_RUN_PUT] =
         "INSERT INTO run (machine_id, command, version, git_commit, compiler, flags, blis_version,"
-        " kernel, numerics, jobs, denormals_flushed, state, started_utc)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'running', " NOW ")",
+        " kernel, numerics, jobs, denormals_flushed, state, started_utc, identity)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'running', " NOW ","
+        " lower(hex(randomblob(16))))",
     [CBI_SQL_RUN_OTHERS] =
         "SELECT run_id FROM run WHERE state = 'running' AND run_id > ?1 AND run_id <> ?2"
         " ORDER BY run_id LIMIT 1",
@@ -96,14 +117,33 @@ static const char *const statements[CBI_SQL_COUNT] = {
         " (SELECT trial_id FROM attempt WHERE run_id = ?1 AND state = 'running')",
     [CBI_SQL_RUN_FREE_ATTEMPTS] = "UPDATE attempt SET state = ?2, ended_utc = " NOW
                                   " WHERE run_id = ?1 AND state = 'running'",
+    [CBI_SQL_RUN_OF_STUDY] = "SELECT run_id FROM run WHERE study_id = ?1 AND state = 'running' AND"
+                             " run_id <> ?2",
+    [CBI_SQL_RUN_STUDY] = "UPDATE run SET study_id = ?2 WHERE run_id = ?1 AND study_id IS NOT"
+                          " ?2 AND EXISTS (SELECT 1 FROM study WHERE study_id = ?2)",
     [CBI_SQL_CLAIM_NEXT] =
-        "SELECT st.position, t.trial_id, t.key, t.attempt_count, x.spec, x.task_open, c.name"
+        "SELECT st.position, st.trial_id"
         " FROM study_trial AS st INDEXED BY study_trial_position"
         " CROSS JOIN trial AS t ON t.trial_id = st.trial_id"
-        " CROSS JOIN specification AS x ON x.trial_id = t.trial_id"
-        " CROSS JOIN cell AS c ON c.cell_id = st.cell_id"
         " WHERE st.study_id = ?1 AND st.position >= ?2 AND st.retired = 0 AND t.state = 'pending'"
+        " AND st.edition = (SELECT edition FROM study WHERE study_id = ?1)"
         " ORDER BY st.position LIMIT 1",
+    /* The same from the other side: for when little is pending and a long list lies behind. */
+    [CBI_SQL_CLAIM_BACK] =
+        "SELECT st.position, st.trial_id"
+        " FROM trial AS t INDEXED BY trial_pending"
+        " CROSS JOIN study_trial AS st ON st.study_id = ?1 AND st.trial_id = t.trial_id"
+        " WHERE t.state = 'pending' AND st.retired = 0"
+        " AND st.edition = (SELECT edition FROM study WHERE study_id = ?1)"
+        " ORDER BY st.position LIMIT 1",
+    [CBI_SQL_CLAIM_LOAD] =
+        "SELECT t.attempt_count + 1, st.config, t.epochs_most, t.memory_bytes, t.cost_flop,"
+        " (SELECT count(*) FROM attempt AS a WHERE a.trial_id = t.trial_id AND a.cause = 'worker'"
+        " AND a.number > t.forgiven_count), (SELECT count(*) FROM attempt AS a WHERE a.trial_id ="
+        " t.trial_id AND a.cause = 'machine' AND a.run_id = ?3), t.key, x.spec, x.task_open, c.name"
+        " FROM trial AS t JOIN study_trial AS st ON st.study_id = ?2 AND st.trial_id = t.trial_id"
+        " JOIN specification AS x ON x.trial_id = t.trial_id"
+        " JOIN cell AS c ON c.cell_id = st.cell_id WHERE t.trial_id = ?1",
     [CBI_SQL_CLAIM_FINISHED] =
         "SELECT attempt_id, state FROM attempt WHERE trial_id = ?1 AND numerics = ?2"
         " AND instruction_set = ?3 AND state IN ('done', 'diverged')",
@@ -118,7 +158,7 @@ static const char *const statements[CBI_SQL_COUNT] = {
         "UPDATE attempt SET state = ?4, ended_utc = " NOW ", epochs = ?5, best_epoch = ?6,"
         " updates = ?7, train = ?8, valid = ?9, test = ?10, valid_error = ?11, test_error = ?12,"
         " wall_seconds = ?13, cpu_seconds = ?14, flop = ?15, weights_file = ?16,"
-        " weights_sha256 = ?17, error_text = ?18"
+        " weights_sha256 = ?17, error_text = ?18, cause = ?19, resumed_epochs = ?20"
         " WHERE attempt_id = ?1 AND trial_id = ?2 AND run_id = ?3 AND state = 'running'",
     [CBI_SQL_FINISH_TRIAL] =
         "UPDATE trial SET state = ?2, result_attempt_id = ?3 WHERE trial_id = ?1",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wide view of a study, study_<id>: one row a trial, its settings as columns of their own type
- * between fixed ones. The only SQL that is put together from data: setting names, which matched
- * [a-z][a-z0-9_]{0,31} when they were stored, are checked again here, and quoted.
+ * The views of views.sql, and the wide view of a study, study_<id>: one row a trial, its settings
+ * as columns of their own type between fixed ones. The only SQL that is put together from data:
+ * setting names, which matched [a-z][a-z0-9_]{0,31} when they were stored, are checked again here,
+ * and quoted.
  */
 #include "store/store_internal.h"
 
@@ -123,37 +124,104 @@ static cb_status view_text(cb_store *store, int64_t study_id, char **out, cb_err
     return st;
 }
 
-/* A view that is as it should be stays: each change of the schema makes every open connection
- * prepare its statements again. */
-static cb_status is_current(cb_store *store, const char *name, const char *sql, int *current,
-                            cb_err *err) {
-    sqlite3_stmt *s;
+/* The view's text, or NULL; borrowed until the statement *s is reset. */
+static cb_status stored_view(cb_store *store, const char *name, sqlite3_stmt **s, const char **sql,
+                             cb_err *err) {
     int has_row = 0;
-    *current = 0;
-    cb_status st = cbi_store_statement(store, CBI_SQL_VIEW_GET, &s, err);
+    *sql = NULL;
+    cb_status st = cbi_store_statement(store, CBI_SQL_VIEW_GET, s, err);
     if (st != CB_OK)
         return st;
-    cbi_store_bind_text(s, 1, name);
-    st = cbi_store_step(store, s, &has_row, err);
-    if (st == CB_OK && has_row) {
-        const char *old = (const char *)sqlite3_column_text(s, 0);
-        *current = old != NULL && strcmp(old, sql) == 0;
-    }
-    sqlite3_reset(s);
+    cbi_store_bind_text(*s, 1, name);
+    if ((st = cbi_store_step(store, *s, &has_row, err)) == CB_OK && has_row)
+        *sql = (const char *)sqlite3_column_text(*s, 0);
     return st;
 }
 
+/* ---- the views of views.sql ---- */
+
+/* The next statement of the text from `at` on: its name, and its end, without the semicolon.
+ * Statements are paragraphs. */
+static const char *next_view(const char *at, char name[64], size_t *length) {
+    static const char create[] = "\nCREATE VIEW ";
+    const char *start = strstr(at, create);
+    if (start == NULL)
+        return NULL;
+    start++;
+    const char *word = start + sizeof create - 2, *end = strstr(start, ";\n\n");
+    snprintf(name, 64, "%.*s", (int)strcspn(word, " \n"), word);
+    *length = end != NULL ? (size_t)(end - start) : strlen(start) - strlen(";\n");
+    return start;
+}
+
+cb_status cbi_store_views_same(cb_store *store, int *same, cb_err *err) {
+    char name[64];
+    size_t length;
+    cb_status st = CB_OK;
+    *same = 1;
+    for (const char *at = cbi_store_views_text;
+         st == CB_OK && *same && (at = next_view(at, name, &length)) != NULL; at += length) {
+        sqlite3_stmt *s;
+        const char *sql;
+        if ((st = stored_view(store, name, &s, &sql, err)) != CB_OK)
+            return st;
+        *same = sql != NULL && strlen(sql) == length && memcmp(sql, at, length) == 0;
+        sqlite3_reset(s);
+    }
+    return st;
+}
+
+cb_status cbi_store_views_make(cb_store *store, cb_err *err) {
+    char name[64], drop[128];
+    size_t length;
+    cb_status st = CB_OK;
+    for (const char *at = cbi_store_views_text;
+         st == CB_OK && (at = next_view(at, name, &length)) != NULL; at += length) {
+        snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %s", name);
+        st = cbi_store_exec(store, drop, err);
+    }
+    return st == CB_OK ? cbi_store_exec(store, cbi_store_views_text, err) : st;
+}
+
+/* ---- a study's view ---- */
+
+/* A view that is as it should be stays: each change of the schema makes every open connection
+ * prepare its statements again. */
 cb_status cbi_store_view_make(cb_store *store, int64_t study_id, cb_err *err) {
     char name[32], drop[64];
     char *sql = NULL;
-    int current = 0;
+    const char *old;
+    sqlite3_stmt *s;
+    int same = 0;
     snprintf(name, sizeof name, "study_%" PRId64, study_id);
     snprintf(drop, sizeof drop, "DROP VIEW IF EXISTS %s", name);
     cb_status st = view_text(store, study_id, &sql, err);
-    if (st == CB_OK)
-        st = is_current(store, name, sql, &current, err);
-    if (st == CB_OK && !current && (st = cbi_store_exec(store, drop, err)) == CB_OK)
+    if (st == CB_OK && (st = stored_view(store, name, &s, &old, err)) == CB_OK) {
+        same = old != NULL && strcmp(old, sql) == 0;
+        sqlite3_reset(s);
+    }
+    if (st == CB_OK && !same && (st = cbi_store_exec(store, drop, err)) == CB_OK)
         st = cbi_store_exec(store, sql, err);
     cbi_free(sql);
+    return st;
+}
+
+/* Names of settings need no escape: add_trials has checked them. */
+cb_status cbi_store_view_covers(cb_store *store, int64_t study_id, const cb_trial_info *trials,
+                                size_t n, int *covers, cb_err *err) {
+    char name[64];
+    const char *sql;
+    sqlite3_stmt *s;
+    snprintf(name, sizeof name, "study_%" PRId64, study_id);
+    cb_status st = stored_view(store, name, &s, &sql, err);
+    *covers = sql != NULL;
+    for (size_t i = 0; *covers && i < n; i++)
+        for (size_t k = 0; *covers && k < trials[i].setting_count; k++) {
+            snprintf(name, sizeof name, "AND name = '%s')", trials[i].settings[k].name);
+            *covers =
+                strstr(sql, name) != NULL || strcmp(trials[i].settings[k].name, "hidden") == 0;
+        }
+    if (st == CB_OK)
+        sqlite3_reset(s);
     return st;
 }

@@ -29,6 +29,13 @@ static const struct {
     [CB_ATTEMPT_RETURNED] = {"returned", "pending"},
 };
 
+static const char *const causes[] = {
+    [CB_CAUSE_NONE] = "",
+    [CB_CAUSE_TRIAL] = "trial",
+    [CB_CAUSE_WORKER] = "worker",
+    [CB_CAUSE_MACHINE] = "machine",
+};
+
 static int64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -43,6 +50,9 @@ static cb_status check_result(const cb_attempt_result *result, const cb_epoch_re
                               size_t n, cb_err *err) {
     if ((size_t)result->end >= sizeof ends / sizeof ends[0])
         return cb_fail(err, CB_EARG, "finish: expected an end of 0 to 3, got %d", (int)result->end);
+    if ((size_t)result->cause >= sizeof causes / sizeof causes[0])
+        return cb_fail(err, CB_EARG, "finish: expected a cause of 0 to 3, got %d",
+                       (int)result->cause);
     for (size_t i = 0; i < n; i++) {
         const char *split = cbi_store_text(epochs[i].split);
         if (strcmp(split, "train") != 0 && strcmp(split, "valid") != 0 &&
@@ -170,6 +180,8 @@ static cb_status write_attempt(cb_store *store, const cbi_finish *entry, int *is
     cbi_store_bind_text(s, 16, r->weights_file);
     cbi_store_bind_text(s, 17, r->weights_sha256);
     cbi_store_bind_text(s, 18, r->error_text);
+    cbi_store_bind_text(s, 19, causes[r->cause]);
+    sqlite3_bind_int64(s, 20, r->resumed_epochs);
     st = cbi_store_step(store, s, NULL, err);
     *is_ours = st == CB_OK && sqlite3_changes(store->db) == 1;
     return st;

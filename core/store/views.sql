@@ -3,6 +3,48 @@
 -- The views of a cellbench database. They use stock SQL only, so that any tool can read them; they
 -- hold no data, and a migration makes them anew from this text.
 
+-- How far each study is, in its present edition. What the edition has not registered yet counts as it
+-- was at the same place of the list in an earlier one, and else as pending. trials: of the list, each
+-- once, and confirmations; unregistered: places of the list; left_flop: predicted operations of what
+-- is pending or running, of what is not known yet the mean of the others.
+CREATE VIEW progress AS
+WITH listed AS (
+    SELECT st.study_id, st.trial_id, max(st.edition) < s.edition AS old
+    FROM study AS s
+    CROSS JOIN study_trial AS st INDEXED BY study_trial_position ON st.study_id = s.study_id
+    WHERE st.retired = 0 AND st.role = 'first'
+      AND (st.edition = s.edition OR st.position >= s.registered AND st.position < s.trial_count)
+    GROUP BY st.study_id, st.position
+    UNION ALL
+    SELECT st.study_id, st.trial_id, 0
+    FROM study AS s
+    JOIN study_trial AS st ON st.study_id = s.study_id
+    WHERE st.retired = 0 AND st.role = 'confirm' AND st.edition = s.edition
+), counted AS (
+    SELECT l.study_id, count(*) AS trials, sum(t.state = 'pending') AS pending,
+           sum(t.state = 'running') AS running, sum(t.state = 'done') AS done,
+           sum(t.state = 'diverged') AS diverged, sum(t.state = 'failed') AS failed,
+           sum(l.old) AS old, avg(t.cost_flop) AS mean_flop,
+           sum(iif(t.state IN ('pending', 'running'), t.cost_flop, 0.0)) AS left_flop
+    FROM listed AS l
+    CROSS JOIN trial AS t ON t.trial_id = l.trial_id
+    GROUP BY l.study_id
+), unknown AS (
+    SELECT study_id, trial_count - registered AS unregistered,
+           trial_count - registered - coalesce((SELECT old FROM counted AS c
+                                                WHERE c.study_id = s.study_id), 0) AS places
+    FROM study AS s
+)
+SELECT s.study_id AS study_id, s.name AS study, coalesce(c.trials, 0) + u.places AS trials,
+       coalesce(c.done, 0) AS done, coalesce(c.diverged, 0) AS diverged,
+       coalesce(c.failed, 0) AS failed, coalesce(c.running, 0) AS running,
+       coalesce(c.pending, 0) + u.places AS pending, s.trial_count AS trial_count,
+       u.unregistered AS unregistered,
+       coalesce(c.left_flop + u.places * c.mean_flop, 0.0) AS left_flop
+FROM study AS s
+JOIN unknown AS u ON u.study_id = s.study_id
+LEFT JOIN counted AS c ON c.study_id = s.study_id;
+
 -- The settings of each cell of a study, best first, by the mean validation value over the study's own
 -- seeds; confirmation seeds choose nothing. A setting that did not come to an end with some seed
 -- stands behind those that did with more; of equal ones the smaller config is first. done: its

@@ -428,9 +428,9 @@ static cb_status check_mix(coordinator *c, cb_err *err) {
     int64_t requeued;
     cb_status st = CB_OK;
     if (c->options->mix == CB_MIX_REDO)
-        st = cb_store_study_requeue(c->store, c->study_id, 1, &requeued, err);
+        st = cb_store_study_requeue(c->store, c->study_id, CB_AGAIN_OTHER, &requeued, err);
     else if (c->options->retry_failed)
-        st = cb_store_study_requeue(c->store, c->study_id, 0, &requeued, err);
+        st = cb_store_study_requeue(c->store, c->study_id, CB_AGAIN_FAILED, &requeued, err);
     return st == CB_OK ? refuse_mixed(c, err) : st;
 }
 

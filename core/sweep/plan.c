@@ -90,6 +90,8 @@ static cb_status chunk_add(chunk *c, const cb_study_trial *given, const cb_task 
         .config = given->config,
         .hidden = (int64_t)cb_trial_hidden(t->trial),
         .param_count = (int64_t)cb_trial_param_count(t->trial),
+        .cost_flop = cb_trial_epoch_flop(t->trial) * (double)cb_trial_epochs(t->trial),
+        .epochs_most = (int64_t)cb_trial_epochs(t->trial),
         .settings = t->settings,
         .setting_count = t->setting_count,
     };
@@ -192,14 +194,34 @@ static cb_status add_trial(cbi_plan *plan, chunk *c, const cb_study *study, size
     return plan_add(plan, given.trial, i, (size_t)(cell - plan->cells), err);
 }
 
+/* The key of the first trial, which tells this list from another of the same script. */
+static cb_status first_key(const cb_study *study, char key[65], cb_err *err) {
+    cb_study_trial given = {0};
+    key[0] = '\0';
+    if (study->count == 0)
+        return CB_OK;
+    cb_status st = study->get(study->context, 0, &given, err);
+    if (st != CB_OK)
+        return cb_fail_prefix(err, st, "study '%s', trial 1 of %zu: ", study->info.name,
+                              study->count);
+    memcpy(key, cb_trial_key(given.trial), 65);
+    cb_trial_destroy(given.trial);
+    return CB_OK;
+}
+
 cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *study,
                             int (*stop)(void *context), void *stop_context, int64_t *study_id,
                             cb_err *err) {
     chunk *c = cbi_calloc(1, sizeof *c);
+    cb_study_info info = study->info;
+    char key[65];
     cb_status st;
     if (c == NULL)
         return cb_fail(err, CB_ENOMEM, "study '%s': no memory", study->info.name);
-    if ((st = cb_store_study_begin(store, &study->info, study_id, err)) != CB_OK)
+    info.trial_count = (int64_t)study->count;
+    info.first_key = key;
+    if ((st = first_key(study, key, err)) != CB_OK ||
+        (st = cb_store_study_begin(store, &info, study_id, err)) != CB_OK)
         goto out;
     for (size_t i = 0; i < study->count; i++) {
         if (stop != NULL && stop(stop_context)) {
@@ -213,14 +235,15 @@ cb_status cbi_plan_register(cbi_plan *plan, cb_store *store, const cb_study *stu
         }
         if (c->count < CHUNK && i + 1 < study->count)
             continue;
-        st = cb_store_study_add(store, *study_id, c->infos, c->count, err);
-        if (st != CB_OK)
+        st = cb_store_study_add(store, *study_id, (int64_t)(i + 1 - c->count), c->infos, c->count,
+                                CB_AGAIN_NONE, NULL, err);
+        if (st != CB_OK) {
+            st = cb_fail_prefix(err, st, "study '%s': ", study->info.name);
             goto out;
+        }
         chunk_clear(c);
     }
-    if ((st = plan_sort(plan, err)) == CB_OK)
-        st = cb_store_study_end(store, *study_id, err);
-    else
+    if ((st = plan_sort(plan, err)) != CB_OK)
         st = cb_fail_prefix(err, st, "study '%s': ", study->info.name);
 out:
     chunk_clear(c);
@@ -271,15 +294,14 @@ cb_status cbi_plan_confirm(cbi_plan *plan, cb_store *store, const cb_study *stud
     if (c == NULL)
         return cb_fail(err, CB_ENOMEM, "study '%s': no memory", study->info.name);
     for (size_t k = 0; st == CB_OK && k < study->confirm_seeds; k++) {
-        int64_t now = 0;
+        cb_added now = {0};
         if ((st = add_confirmation(plan, c, study, index, k, config, err)) != CB_OK)
             break;
         if (c->count < CHUNK && k + 1 < study->confirm_seeds)
             continue;
-        st = cb_store_study_confirm(store, study_id, study->info.script, again,
-                                    position + (int64_t)(k + 1 - c->count), c->infos, c->count,
-                                    &now, err);
-        *added += now;
+        st = cb_store_study_confirm(store, study_id, position + (int64_t)(k + 1 - c->count),
+                                    c->infos, c->count, again, &now, err);
+        *added += now.linked;
         chunk_clear(c);
     }
     if (st != CB_OK)

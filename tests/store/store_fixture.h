@@ -113,6 +113,9 @@ static inline void fixture_trial_make(fixture_trial *t, const char *salt, int i)
                               .config = config,
                               .hidden = 16 + config,
                               .param_count = 1000 + config,
+                              .cost_flop = 1e9 * (config + 1),
+                              .epochs_most = 10,
+                              .memory_bytes = 1 << 20,
                               .settings = t->settings,
                               .setting_count = 3};
 }
@@ -129,10 +132,10 @@ static inline int64_t fixture_study(cb_store *store, const char *name, const cha
         fixture_trial_make(&trials[i], salt, first + i);
         infos[i] = trials[i].info;
     }
-    cb_study_info info = {.name = name, .script_path = "s.lua", .script = "-- script"};
+    cb_study_info info = {
+        .name = name, .script_path = "s.lua", .script = "-- script", .trial_count = n};
     must(cb_store_study_begin(store, &info, &id, err));
-    must(cb_store_study_add(store, id, infos, (size_t)n, err));
-    must(cb_store_study_end(store, id, err));
+    must(cb_store_study_add(store, id, 0, infos, (size_t)n, CB_AGAIN_NONE, NULL, err));
     free(infos);
     free(trials);
     return id;

@@ -51,7 +51,7 @@ static void test_open_creates(void **state) {
     const fixture *f = *state;
     cb_store *store = open_write(f->path);
     assert_string_equal(cb_store_path(store), f->path);
-    assert_int_equal(ask(store, "PRAGMA user_version"), 2);
+    assert_int_equal(ask(store, "PRAGMA user_version"), 3);
     assert_true(ask(store, "PRAGMA application_id") != 0);
     cb_store_close(store);
     assert_true(file_exists(f->path, ""));
@@ -67,7 +67,7 @@ static void test_open_empty_file(void **state) {
     must(cbi_file_write(f->path, "", 0, err));
     expect_refused(f->path, CB_STORE_READ, CB_ESTORE, "empty file");
     cb_store *store = open_write(f->path);
-    assert_int_equal(ask(store, "PRAGMA user_version"), 2);
+    assert_int_equal(ask(store, "PRAGMA user_version"), 3);
     cb_store_close(store);
 }
 
@@ -91,7 +91,7 @@ static void test_open_refuses_foreign(void **state) {
     size_t length = 0;
     cb_store_close(open_write(f->path));
     must(cbi_file_read(&data, &length, f->path, 1 << 24, err));
-    assert_int_equal(data[VERSION_LOW_BYTE], 2);
+    assert_int_equal(data[VERSION_LOW_BYTE], 3);
     data[APPLICATION_LOW_BYTE] ^= 1;
     must(cbi_file_write(f->path, data, length, err));
     expect_refused(f->path, CB_STORE_WRITE, CB_ESTORE, "another program's");
@@ -326,8 +326,10 @@ static void test_study_errors(void **state) {
     assert_int_equal(cb_store_study_begin(store, &info, &id, &error), CB_EARG);
     fixture_trial good, bad;
     fixture_trial_make(&good, "a", 0);
-    assert_int_equal(cb_store_study_add(store, 1, &good.info, 1, &error), CB_EARG);
+    assert_int_equal(cb_store_study_add(store, 1, 0, &good.info, 1, CB_AGAIN_NONE, NULL, &error),
+                     CB_EARG);
     info.name = "s";
+    info.trial_count = 2;
     must(cb_store_study_begin(store, &info, &id, err));
 
     static const char *const names[] = {
@@ -336,17 +338,18 @@ static void test_study_errors(void **state) {
         fixture_trial_make(&bad, "a", 1);
         bad.settings[1].name = names[i];
         cb_trial_info both[] = {good.info, bad.info};
-        assert_int_equal(cb_store_study_add(store, id, both, 2, &error), CB_EARG);
+        assert_int_equal(cb_store_study_add(store, id, 0, both, 2, CB_AGAIN_NONE, NULL, &error),
+                         CB_EARG);
         assert_non_null(strstr(error.text, names[i]));
     }
     fixture_trial_make(&bad, "a", 1);
     bad.key[3] = 'X';
-    assert_int_equal(cb_store_study_add(store, id, &bad.info, 1, &error), CB_EARG);
+    assert_int_equal(cb_store_study_add(store, id, 0, &bad.info, 1, CB_AGAIN_NONE, NULL, &error),
+                     CB_EARG);
     /* Nothing of a call that failed is there. */
     assert_int_equal(ask(store, "SELECT count(*) FROM trial"), 0);
-    must(cb_store_study_add(store, id, &good.info, 1, err));
-    must(cb_store_study_end(store, id, err));
-    assert_int_equal(count(store, id).total, 1);
+    must(cb_store_study_add(store, id, 0, &good.info, 1, CB_AGAIN_NONE, NULL, err));
+    assert_int_equal(count(store, id).total, 2);
     cb_store_close(store);
 }
 
@@ -357,7 +360,8 @@ static void test_hostile_texts(void **state) {
     memset(text, 'n', sizeof text - 1);
     memcpy(text, "'; DROP TABLE trial; --\"\n\t%s\\", 30);
     cb_store *store = open_write(f->path);
-    cb_study_info info = {.name = text, .script_path = text, .script = text, .git_commit = text};
+    cb_study_info info = {
+        .name = text, .script_path = text, .script = text, .git_commit = text, .trial_count = 1};
     int64_t id = 0;
     fixture_trial t;
     fixture_trial_make(&t, "a", 0);
@@ -365,8 +369,7 @@ static void test_hostile_texts(void **state) {
     t.info.spec = t.info.task_open = text;
     t.settings[2].value = (cb_value){.type = CB_VALUE_TEXT, .text = text, .length = strlen(text)};
     must(cb_store_study_begin(store, &info, &id, err));
-    must(cb_store_study_add(store, id, &t.info, 1, err));
-    must(cb_store_study_end(store, id, err));
+    must(cb_store_study_add(store, id, 0, &t.info, 1, CB_AGAIN_NONE, NULL, err));
     cb_run_info run = fixture_run(1, text);
     run.command = run.cpu = run.host = text;
     must(cb_store_run_begin(store, &run, err));
@@ -525,7 +528,8 @@ static void test_requeue(void **state) {
     int64_t n = 0;
     cb_store *store = open_write(f->path);
     int64_t id = fixture_study(store, "s", "a", 0, 6);
-    assert_int_equal(cb_store_study_requeue(store, id, 1, &n, NULL), CB_EARG); /* no run */
+    assert_int_equal(cb_store_study_requeue(store, id, CB_AGAIN_OTHER, &n, NULL),
+                     CB_EARG); /* no run */
     fixture_run_begin(store);
     assert_int_equal(fixture_work(store, id, 3, CB_ATTEMPT_DONE), 3);
     assert_int_equal(fixture_work(store, id, 1, CB_ATTEMPT_DIVERGED), 1);
@@ -535,7 +539,7 @@ static void test_requeue(void **state) {
     assert_int_equal(c.diverged, 1);
     assert_int_equal(c.failed, 2);
     assert_int_equal(c.other_numerics, 0);
-    must(cb_store_study_requeue(store, id, 0, &n, err));
+    must(cb_store_study_requeue(store, id, CB_AGAIN_FAILED, &n, err));
     assert_int_equal(n, 2);
     assert_int_equal(count(store, id).pending, 2);
     cb_store_close(store);
@@ -545,7 +549,7 @@ static void test_requeue(void **state) {
     must(cb_store_run_begin(store, &run, err));
     assert_int_equal(cb_store_run_begin(store, &run, NULL), CB_EARG); /* one run a store */
     assert_int_equal(count(store, id).other_numerics, 4);
-    must(cb_store_study_requeue(store, id, 1, &n, err));
+    must(cb_store_study_requeue(store, id, CB_AGAIN_OTHER, &n, err));
     assert_int_equal(n, 4);
     assert_int_equal(fixture_work(store, id, 4, CB_ATTEMPT_DONE), 4);
     assert_int_equal(count(store, id).other_numerics, 0);
@@ -556,7 +560,7 @@ static void test_requeue(void **state) {
     store = open_write(f->path);
     run = fixture_run(1, "avx2");
     must(cb_store_run_begin(store, &run, err));
-    must(cb_store_study_requeue(store, id, 1, &n, err));
+    must(cb_store_study_requeue(store, id, CB_AGAIN_OTHER, &n, err));
     assert_int_equal(n, 4);
     assert_int_equal(fixture_work(store, id, 100, CB_ATTEMPT_DONE), 2);
     c = count(store, id);
@@ -611,7 +615,7 @@ static void test_query_only_reads(void **state) {
             assert_true(error.text[0] != '\0');
         }
         assert_int_equal(ask(store, "SELECT count(*) FROM trial;  -- a comment\n ;"), 2);
-        assert_int_equal(ask(store, "PRAGMA user_version"), 2);
+        assert_int_equal(ask(store, "PRAGMA user_version"), 3);
         assert_int_equal(ask(store, "SELECT sum(value) FROM json_each('[1, 2, 3]')"), 6);
         assert_int_equal(ask(store, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c"
                                     " WHERE i < 5) SELECT max(i) FROM c"),

@@ -45,9 +45,9 @@ static cb_status whole_life(const char *path, cb_err *err) {
     cb_claim claim = {0};
     cb_epoch_record epochs[FIXTURE_EPOCHS];
     fixture_trial t[2];
-    int64_t id = 0;
+    int64_t id = 0, position = 0, requeued = 0;
     int got = 0, has_row = 0;
-    cb_study_info info = {.name = "s"};
+    cb_study_info info = {.name = "s", .trial_count = 2};
     cb_run_info run = fixture_run(1, "avx2");
     fixture_epochs(epochs);
     fixture_trial_make(&t[0], "m", 0);
@@ -57,9 +57,11 @@ static cb_status whole_life(const char *path, cb_err *err) {
     if (st == CB_OK)
         st = cb_store_study_begin(store, &info, &id, err);
     if (st == CB_OK)
-        st = cb_store_study_add(store, id, infos, 2, err);
+        st = cb_store_study_add(store, id, 0, infos, 1, CB_AGAIN_MACHINE, NULL, err);
     if (st == CB_OK)
-        st = cb_store_study_end(store, id, err);
+        st = cb_store_study_next(store, id, &position, err);
+    if (st == CB_OK)
+        st = cb_store_study_add(store, id, position, infos + 1, 1, CB_AGAIN_MACHINE, NULL, err);
     if (st == CB_OK)
         st = cb_store_run_begin(store, &run, err);
     if (st == CB_OK)
@@ -72,11 +74,16 @@ static cb_status whole_life(const char *path, cb_err *err) {
         st = cb_store_commit(store, 1, err);
     fixture_trial_make(&t[0], "fresh", 0);
     infos[0] = t[0].info;
-    int64_t added = 0;
+    cb_added added = {0};
     if (st == CB_OK)
-        st = cb_store_study_confirm(store, id, "", CB_AGAIN_FAILED, 2, infos, 1, &added, err);
+        st = cb_store_study_confirm(store, id, 2, infos, 1, CB_AGAIN_FAILED, &added, err);
     if (st == CB_OK)
-        assert_int_equal(added, 1);
+        assert_int_equal(added.linked, 1);
+    cb_study_counts counts;
+    if (st == CB_OK)
+        st = cb_store_study_count(store, id, &counts, err);
+    if (st == CB_OK)
+        st = cb_store_study_requeue(store, id, CB_AGAIN_MACHINE, &requeued, err);
     if (st == CB_OK)
         st = cb_query_open(&query, store, "SELECT * FROM leaderboard", NULL, 0, err);
     if (st == CB_OK)
@@ -288,140 +295,6 @@ static void test_settings_of_connection(void **state) {
     cb_store_close(store);
 }
 
-/* ---- migrations ---- */
-
-static int64_t version_of(cb_store *store) {
-    int64_t version = -1;
-    must(cbi_store_integer(store, store->db, "PRAGMA user_version", &version, err));
-    return version;
-}
-
-static void test_migrate(void **state) {
-    static const char *const good[] = {NULL, "ALTER TABLE study ADD COLUMN note TEXT",
-                                       "UPDATE study SET note = 'migrated'"};
-    static const char *const bad[] = {NULL, "ALTER TABLE study ADD COLUMN lost TEXT",
-                                      "UPDATE no_such_table SET a = 1"};
-    const fixture *f = *state;
-    cb_err error = {0};
-    cb_store *store = open_as(f->path, 0, 20), *other = open_as(f->path, 0, 20);
-    fixture_study(store, "s", "a", 0, 1);
-    must(cbi_store_begin(store, err));
-    cb_status st = cbi_store_migrate(store, good, 1, 3, &error);
-    assert_int_equal(cbi_store_end(store, st, NULL), CB_EBUSY);
-    assert_non_null(strstr(error.text, "another process has it open"));
-    cb_store_close(other);
-
-    /* A step that fails undoes those before it. */
-    must(cbi_store_begin(store, err));
-    st = cbi_store_migrate(store, bad, 1, 3, NULL);
-    assert_int_equal(cbi_store_end(store, st, NULL), CB_ESTORE);
-    assert_int_equal(version_of(store), CBI_STORE_VERSION);
-    assert_int_equal(
-        ask(store, "SELECT count(*) FROM pragma_table_info('study') WHERE name = 'lost'"), 0);
-
-    must(cbi_store_begin(store, err));
-    st = cbi_store_migrate(store, good, 1, 3, NULL);
-    must(cbi_store_end(store, st, err));
-    assert_int_equal(version_of(store), 3);
-    assert_int_equal(ask(store, "SELECT count(*) FROM study WHERE note = 'migrated'"), 1);
-    cb_store_close(store);
-
-    /* It is now newer than this program knows. */
-    assert_int_equal(cb_store_open(&store, f->path, CB_STORE_WRITE, &error), CB_ESTORE);
-    assert_non_null(strstr(error.text, "newer"));
-}
-
-#define KEY_1 "0000000000000000000000000000000000000000000000000000000000000001"
-
-/* A database as the first version made it, with a study and a result. */
-static void make_version_1(const char *path) {
-    char *schema = NULL, *message = NULL;
-    size_t length = 0;
-    sqlite3 *db = NULL;
-    must(cbi_file_read(&schema, &length, SCHEMA_1, 1 << 20, err));
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    const char *const steps[] = {
-        schema,
-        "PRAGMA application_id = 1128418883; PRAGMA user_version = 1;"
-        "INSERT INTO study VALUES (1, 's', 's.lua', '-- script', '', 1, 'then', 'then');"
-        "INSERT INTO cell VALUES (1, 'gru', 'aa', 'state h', '');"
-        "INSERT INTO task VALUES (1, 'adding', 'bb', '{}', '');"
-        "INSERT INTO machine VALUES (1, 'host', 'cpu', 'avx2', 2, 1, 'linux');"
-        "INSERT INTO run VALUES (1, 1, 'run', '0', '', '', '', '', '', 1, 1, 1, 'ended', 'then',"
-        " 'then');"
-        "PRAGMA foreign_keys = 0;"
-        "INSERT INTO trial VALUES (1, '" KEY_1 "', 1, 1, 'mse', 1, 16, 1000, 'done', 1, 1, 'then');"
-        "INSERT INTO specification VALUES (1, '{}', '{}');"
-        "INSERT INTO attempt (attempt_id, trial_id, run_id, number, state, numerics,"
-        " instruction_set, started_utc, ended_utc, epochs, valid, test, wall_seconds)"
-        " VALUES (1, 1, 1, 1, 'done', 1, 'avx2', 'then', 'then', 10, 0.5, 0.25, 2);"
-        "INSERT INTO study_trial VALUES (1, 1, 0, 1, 1, 1, 0);"
-        "INSERT INTO setting VALUES (1, 1, 'rate', 'real', NULL, 0.5, NULL);"
-        "CREATE VIEW study_1 AS SELECT st.config AS \"config\" FROM study_trial AS st"};
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (sqlite3_exec(db, steps[i], NULL, NULL, &message) != SQLITE_OK)
-            fail_msg("step %zu: %s", i, message);
-    sqlite3_close(db);
-    cbi_free(schema);
-}
-
-/* All columns of all tables, and the text of the views: what a program can tell of a schema. */
-static char *schema_of(const char *path) {
-    static const char sql[] =
-        "SELECT group_concat(piece, char(10)) FROM (SELECT m.name || ' ' || p.name || ' ' || p.type"
-        " || p.\"notnull\" || p.pk || coalesce(p.dflt_value, '') AS piece FROM sqlite_master AS m"
-        " JOIN pragma_table_info(m.name) AS p WHERE m.type = 'table' UNION ALL SELECT sql FROM"
-        " sqlite_master WHERE type IN ('view', 'index') AND name NOT LIKE 'study\\__%' ESCAPE '\\'"
-        " AND sql IS NOT NULL ORDER BY 1)";
-    cb_store *store = NULL;
-    cb_query *query = NULL;
-    int has_row = 0;
-    must(cb_store_open(&store, path, CB_STORE_READ, err));
-    must(cb_query_open(&query, store, sql, NULL, 0, err));
-    must(cb_query_next(query, &has_row, err));
-    cb_value value = cb_query_column(query, 0);
-    char *text = cbi_strndup(value.text, value.length);
-    cb_query_close(query);
-    cb_store_close(store);
-    assert_non_null(text);
-    return text;
-}
-
-static void test_migrate_1(void **state) {
-    const fixture *f = *state;
-    char fresh[128];
-    cb_store *store = NULL;
-    make_version_1(f->path);
-    /* It can be read as it is, and is not changed by that. */
-    must(cb_store_open(&store, f->path, CB_STORE_READ, err));
-    assert_int_equal(ask(store, "SELECT count(*) FROM leaderboard"), 1);
-    assert_int_equal(version_of(store), 1);
-    cb_store_close(store);
-
-    store = open_as(f->path, 0, 20);
-    assert_int_equal(version_of(store), CBI_STORE_VERSION);
-    assert_int_equal(ask(store, "SELECT count(*) FROM study_trial WHERE role = 'first'"), 1);
-    assert_int_equal(ask(store,
-                         "SELECT count(*) FROM leaderboard WHERE cell = 'gru' AND test = 0.25"
-                         " AND over = 'study' AND seeds = 1"),
-                     1);
-    assert_int_equal(ask(store, "SELECT count(*) FROM setting WHERE real = 0.5"), 1);
-    assert_int_equal(ask(store, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
-    int64_t id = fixture_study(store, "new", "a", 0, 6);
-    fixture_run_begin(store);
-    assert_int_equal(fixture_work(store, id, 6, CB_ATTEMPT_DONE), 6);
-    cb_store_close(store);
-    expect_no_litter(f->path);
-
-    snprintf(fresh, sizeof fresh, "%s/fresh.db", f->folder);
-    store = open_as(fresh, 0, 20);
-    cb_store_close(store);
-    char *migrated = schema_of(f->path), *made = schema_of(fresh);
-    assert_string_equal(migrated, made);
-    cbi_free(migrated);
-    cbi_free(made);
-}
-
 /* ---- a network file system ---- */
 
 static void test_network(void **state) {
@@ -460,8 +333,6 @@ int main(void) {
         CASE(test_checkpoint_waits_for_writers),
         CASE(test_settings_of_connection),
         CASE(test_network),
-        CASE(test_migrate),
-        CASE(test_migrate_1),
     };
     return cmocka_run_group_tests_name("store_internal", tests, NULL, NULL);
 }

@@ -92,7 +92,7 @@ static void test_schema_comments(void **state) {
     }
     cb_query_close(query);
     assert_true(columns > 80);
-    assert_int_equal(objects, 15);
+    assert_int_equal(objects, 16);
     /* All tables are strict. */
     assert_int_equal(
         ask(store, "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND NOT strict AND"
@@ -209,7 +209,7 @@ static void test_confirmed(void **state) {
     fixture_trial t[FRESH];
     cb_trial_info infos[FRESH];
     cb_claim claim;
-    int64_t added = 0;
+    cb_added added;
     must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
     int64_t id = fixture_study(store, "s", "v", 0, 12);
     fixture_run_begin(store);
@@ -220,15 +220,9 @@ static void test_confirmed(void **state) {
         infos[i].config = 0;
         infos[i].seed = 4 + i;
     }
-    /* The study has another script by now: nothing happens. */
-    must(cb_store_study_confirm(store, id, "-- other", CB_AGAIN_NONE, 12, infos, FRESH, &added,
-                                err));
-    assert_int_equal(added, 0);
-    assert_int_equal(ask(store, "SELECT count(*) FROM study_trial"), 12);
     for (int again = 0; again < 2; again++) {
-        must(cb_store_study_confirm(store, id, "-- script", CB_AGAIN_NONE, 12, infos, FRESH, &added,
-                                    err));
-        assert_int_equal(added, again ? 0 : FRESH);
+        must(cb_store_study_confirm(store, id, 12, infos, FRESH, CB_AGAIN_MACHINE, &added, err));
+        assert_int_equal(added.linked, again ? 0 : FRESH);
     }
     expect_row(store, "SELECT role, config, seed, state FROM study_1", 13, "confirm|0|5|pending");
     /* Behind the list: two of it are still to be claimed. */
@@ -253,9 +247,8 @@ static void test_confirmed(void **state) {
     /* Another edition retires them, until they are asked for again; their results stay. */
     fixture_study(store, "s", "v", 0, 12);
     expect_row(store, "SELECT sum(role = 'confirm') FROM study_1", 0, "0");
-    must(cb_store_study_confirm(store, id, "-- script", CB_AGAIN_FAILED, 12, infos, FRESH, &added,
-                                err));
-    assert_int_equal(added, FRESH);
+    must(cb_store_study_confirm(store, id, 12, infos, FRESH, CB_AGAIN_FAILED, &added, err));
+    assert_int_equal(added.linked, FRESH);
     expect_row(store, "SELECT over FROM leaderboard", 1, "confirm");
     cb_store_close(store);
 }
@@ -309,7 +302,7 @@ static void test_study_view_names(void **state) {
     const fixture *f = *state;
     cb_store *store = NULL;
     int64_t id = 0;
-    cb_study_info info = {.name = "s"};
+    cb_study_info info = {.name = "s", .trial_count = 3};
     fixture_trial t[3];
     cb_trial_info infos[3];
     cb_trial_setting settings[3][7] = {{{.name = "select"},
@@ -338,8 +331,7 @@ static void test_study_view_names(void **state) {
     settings[2][5].name = "b";
     must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
     must(cb_store_study_begin(store, &info, &id, err));
-    must(cb_store_study_add(store, id, infos, 3, err));
-    must(cb_store_study_end(store, id, err));
+    must(cb_store_study_add(store, id, 0, infos, 3, CB_AGAIN_NONE, NULL, err));
     static const char sql[] = "SELECT \"select\", seed, setting_seed, setting_setting_seed, mixed,"
                               " number, a, setting_hidden, hidden FROM study_1";
     expect_row(store, sql, 0, "0|1|10|20|word|0.5||15|16");
@@ -351,8 +343,7 @@ static void test_study_view_names(void **state) {
     for (int i = 0; i < 3; i++)
         infos[i].setting_count = 2;
     must(cb_store_study_begin(store, &info, &id, err));
-    must(cb_store_study_add(store, id, infos, 3, err));
-    must(cb_store_study_end(store, id, err));
+    must(cb_store_study_add(store, id, 0, infos, 3, CB_AGAIN_NONE, NULL, err));
     assert_int_equal(ask(store, "SELECT count(*) FROM setting"), 6);
     assert_int_equal(
         ask(store, "SELECT count(*) FROM pragma_table_info('study_1') WHERE name = 'mixed'"), 0);

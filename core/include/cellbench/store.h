@@ -49,17 +49,39 @@ CB_API const char *cb_store_path(const cb_store *store);
 
 /* ---- a study: a name and a list of trials ---- */
 
+/*
+ * The list of a study is given anew at each run, as an edition, and lazily: a window of trials at a
+ * time, ahead of the claims, so that a list of a million begins at once and no process holds it.
+ *
+ *     cb_store_study_begin(store, &info, &study_id, err)
+ *     while (cb_store_study_next(store, study_id, &position, err) == CB_OK && position >= 0
+ *            && position < trial_count)
+ *         cb_store_study_add(store, study_id, position, window, n, again, &added, err)
+ *
+ * An edition is complete when all of its positions are registered. Then trials of earlier editions
+ * that are not in it are marked retired in this study (their results stay). Until then they stay
+ * in the views; claims only take trials of the present edition.
+ */
 typedef struct cb_study_info {
     const char *name;
     const char *script_path; /* as given by the user; may be "" */
     const char *script;      /* its text */
     const char *git_commit;  /* of the folder of the script; "" if none; "+dirty" appended */
+    int64_t trial_count;     /* length of its list; 0: complete at once */
+    const char *first_key;   /* of the first trial; "" if there is none: a script may give another
+                                list than before, of other data say */
 } cb_study_info;
 
-/* Inserts the study or, if its name exists, replaces its script; begins a new edition of its list
- * of trials. Then cb_store_study_add as often as needed, and cb_store_study_end. */
+/* Inserts the study or, if its name exists, replaces its script, and begins a new edition of its
+ * list; or joins the present one, if another run that lives works on it with the same script, count
+ * and first key. */
 CB_API CB_MUST_USE cb_status cb_store_study_begin(cb_store *store, const cb_study_info *info,
                                                   int64_t *study_id, cb_err *err);
+/* The first position that is not registered yet in the edition that this store has begun or joined;
+ * trial_count if it is complete; -1 if the study has got another list since, from another process:
+ * there is then nothing to add for this one. */
+CB_API CB_MUST_USE cb_status cb_store_study_next(cb_store *store, int64_t study_id,
+                                                 int64_t *position, cb_err *err);
 
 /* A value of a column or of a setting, with SQLite's own types. */
 typedef enum cb_value_type {
@@ -97,45 +119,72 @@ typedef struct cb_trial_info {
     int64_t seed;
     int64_t config;           /* number of the setting within the study; seeds share it */
     int64_t hidden, param_count;
+    /* Predicted, for progress and for what runs at once; they are no part of what identifies it. */
+    double cost_flop;         /* operations of all its epochs, at most */
+    int64_t epochs_most;
+    int64_t memory_bytes;     /* of a worker that runs it */
     const cb_trial_setting *settings;
     size_t setting_count;
 } cb_trial_info;
 
-/* Adds n trials to the study's list, in one transaction. A trial whose key exists (from this or
- * another study) is linked, not repeated. */
-CB_API CB_MUST_USE cb_status cb_store_study_add(cb_store *store, int64_t study_id,
-                                                const cb_trial_info *trials, size_t n, cb_err *err);
-/* Ends the edition: trials of earlier editions that were not added again are marked retired in this
- * study (their results stay); makes the study's view study_<id>. */
-CB_API CB_MUST_USE cb_status cb_store_study_end(cb_store *store, int64_t study_id, cb_err *err);
+/* Which trials with an end are run again; each includes those before it. Earlier attempts stay in
+ * the records. */
+typedef enum cb_again {
+    CB_AGAIN_NONE = 0,
+    CB_AGAIN_MACHINE = 1, /* that failed with CB_CAUSE_MACHINE */
+    CB_AGAIN_FAILED = 2,  /* all that failed; crashes of their workers are counted from 0 again */
+    CB_AGAIN_OTHER = 3    /* done or diverged with other numerics or another instruction set than
+                             those of the current run, which must have begun */
+} cb_again;
 
+typedef struct cb_added {
+    int64_t linked;         /* trials that are new in this edition */
+    int64_t requeued;       /* of those, put back to pending */
+    int64_t other_numerics; /* of those, with results that CB_AGAIN_OTHER would do again, and not
+                               put back; 0 without a run */
+} cb_added;
+
+/*
+ * Registers n trials of the list, from `position` on, in one transaction. A trial whose key exists
+ * (from this or another study) is linked, not repeated; one that the list names twice keeps its
+ * first place. Positions that are registered are left as they are, so that two processes may add
+ * the same window; if the study has got another list since (cb_store_study_next), nothing is done.
+ * `again` says what is run again of the trials that are new in this edition. CB_EARG if positions
+ * before this one are missing, if there are more trials than the list has, if a text is not what it
+ * should be, or if two cells of the list have the same key: one result cannot stand for two.
+ * `added` may be NULL.
+ */
+CB_API CB_MUST_USE cb_status cb_store_study_add(cb_store *store, int64_t study_id, int64_t position,
+                                                const cb_trial_info *trials, size_t n,
+                                                cb_again again, cb_added *added, cb_err *err);
+
+/* Adds n confirmation trials to the study's present edition, behind its list: they are claimed,
+ * counted and retired like the others, with the role `confirm`, at places from `position` on (at
+ * least trial_count). One that the edition has already stays as it is; nothing is done if the study
+ * has got another list since. Any process may do this, and several the same. */
+CB_API CB_MUST_USE cb_status cb_store_study_confirm(cb_store *store, int64_t study_id,
+                                                    int64_t position, const cb_trial_info *trials,
+                                                    size_t n, cb_again again, cb_added *added,
+                                                    cb_err *err);
+
+/* Counts are of the present edition. What it has not registered yet counts as it was at the same
+ * place of the list in the last edition, and else as pending. */
 typedef struct cb_study_counts {
     int64_t total, pending, running, done, diverged, failed;
     int64_t other_numerics; /* done or diverged with other numerics or another instruction set than
                                those of the current run */
+    int64_t trial_count;    /* length of the list; total also has confirmations, and counts a trial
+                               that the list names twice once */
+    int64_t unregistered;   /* positions of the list that are not registered yet */
+    double left_flop;       /* predicted cost of what is pending or running; of what is not known
+                               yet, the mean of the others */
 } cb_study_counts;
 CB_API CB_MUST_USE cb_status cb_store_study_count(cb_store *store, int64_t study_id,
                                                   cb_study_counts *out, cb_err *err);
-/* Puts failed trials of a study (all = 0), or also finished ones with other numerics or instruction
- * set than the current run's (all = 1), back to pending; earlier attempts stay in the records. */
-CB_API CB_MUST_USE cb_status cb_store_study_requeue(cb_store *store, int64_t study_id, int all,
-                                                    int64_t *count, cb_err *err);
-
-typedef enum cb_again {
-    CB_AGAIN_NONE = 0,
-    CB_AGAIN_FAILED = 1, /* put failed ones back to pending */
-    CB_AGAIN_OTHER = 2   /* and those of other numerics or another instruction set */
-} cb_again;
-
-/* Adds n confirmation trials to the study's current edition, behind its list: they are claimed,
- * counted and retired like the others, with the role `confirm`, at places from `position` on. One
- * that the edition has already stays as it is. Nothing is added if the study has meanwhile been
- * registered with a script other than `script`. *added counts what is new in the edition; of those
- * `again` says which are to be run again. Any process may do this, and several the same. */
-CB_API CB_MUST_USE cb_status cb_store_study_confirm(cb_store *store, int64_t study_id,
-                                                    const char *script, cb_again again,
-                                                    int64_t position, const cb_trial_info *trials,
-                                                    size_t n, int64_t *added, cb_err *err);
+/* Puts trials of the study back to pending, those of earlier editions that are not retired
+ * included. */
+CB_API CB_MUST_USE cb_status cb_store_study_requeue(cb_store *store, int64_t study_id,
+                                                    cb_again again, int64_t *count, cb_err *err);
 
 /* ---- a run: one coordinator process ---- */
 
@@ -168,14 +217,20 @@ CB_API CB_MUST_USE cb_status cb_store_run_paused(const cb_store *store, int64_t 
 
 typedef struct cb_claim {
     int64_t trial_id, attempt_id;
+    int64_t position, config; /* in the study */
+    int64_t epochs_most, memory_bytes;
+    double cost_flop;
+    int64_t worker_crashes;   /* earlier attempts, of any run, that ended with CB_CAUSE_WORKER; those
+                                 before CB_AGAIN_FAILED was asked for do not count */
+    int64_t machine_failures; /* earlier attempts of this run that ended with CB_CAUSE_MACHINE */
     char key[65];
     char *spec;      /* owned; freed by cb_claim_fini */
     char *task_open; /* owned */
     char *cell;      /* owned; its name in the study */
 } cb_claim;
 
-/* Claims the next pending trial of the study, in list order; *got = 0 if there is none now. Claims
- * of dead runs are taken back first. Committed before it returns. */
+/* Claims the next pending trial of the study's present edition, in list order; *got = 0 if there is
+ * none now. Claims of dead runs are taken back first. Committed before it returns. */
 CB_API CB_MUST_USE cb_status cb_store_claim(cb_store *store, int64_t study_id, cb_claim *out,
                                             int *got, cb_err *err);
 /* Frees the texts; the attempt itself is ended by cb_store_finish. A claim of zeros is allowed. */
@@ -196,9 +251,19 @@ typedef enum cb_attempt_end {
     CB_ATTEMPT_RETURNED = 3 /* stopped or lost with its worker: the trial is pending again */
 } cb_attempt_end;
 
+/* Whose fault it is that an attempt has no result. */
+typedef enum cb_cause {
+    CB_CAUSE_NONE = 0,
+    CB_CAUSE_TRIAL = 1,  /* its own error */
+    CB_CAUSE_WORKER = 2, /* its worker crashed, hung or spoke nonsense */
+    CB_CAUSE_MACHINE = 3 /* killed from outside; no memory, disk full, input/output error */
+} cb_cause;
+
 typedef struct cb_attempt_result {
     cb_attempt_end end;
+    cb_cause cause; /* of CB_ATTEMPT_FAILED and CB_ATTEMPT_RETURNED */
     int64_t epochs, best_epoch, updates;
+    int64_t resumed_epochs; /* taken over from a checkpoint of an earlier attempt */
     double train, valid, test, valid_error, test_error; /* NaN: stored as NULL */
     double wall_seconds, cpu_seconds, flop;
     const char *weights_file, *weights_sha256; /* "" if not kept */
