@@ -107,6 +107,8 @@ void cbi_cli_terminal_size(int descriptor, size_t *columns, size_t *lines);
 double cbi_cli_seconds(void);
 /* "850 ms", "12 s", "3 min 20 s", "2 h 05 min", "3 d 4 h". buffer holds 32. */
 const char *cbi_cli_duration(char *buffer, double seconds);
+/* 1234567 -> "1,234,567". buffer holds 32. */
+const char *cbi_cli_grouped(char *buffer, uint64_t value);
 /* 1234567 -> "1.23 M", with the unit behind it: "1.23 MB". buffer holds 48. */
 const char *cbi_cli_scaled(char *buffer, double value, const char *unit);
 

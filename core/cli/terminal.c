@@ -6,6 +6,7 @@
  */
 #include "cli/cli.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -182,5 +183,17 @@ const char *cbi_cli_scaled(char *buffer, double value, const char *unit) {
     }
     int decimals = i == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
     snprintf(buffer, 48, "%.*f %s%s", decimals, value, prefixes[i], unit);
+    return buffer;
+}
+
+const char *cbi_cli_grouped(char *buffer, uint64_t value) {
+    char digits[24];
+    size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, value), used = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && (n - i) % 3 == 0)
+            buffer[used++] = ',';
+        buffer[used++] = digits[i];
+    }
+    buffer[used] = '\0';
     return buffer;
 }

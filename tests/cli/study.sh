@@ -59,6 +59,32 @@ printf 'error("my\\27[31mown")' > escape.lua
 expect 1 run escape.lua
 if grep -q "$(printf '\033')" err; then fault "an escape sequence reached the terminal raw"; fi
 
+# ---- a study of any size is planned at once, from a sample ----
+cat > million.lua <<'EOF'
+local cb = require "cellbench"
+local rates = {}
+for i = 1, 1000 do rates[i] = i * 1e-5 end
+return cb.study {
+  name  = "million",
+  task  = cb.task.adding { length = 8, train = 20, valid = 10, test = 10 },
+  cells = { "rnn", { "lstm", hidden = 3, space = { rate = cb.choice { 0.1, 0.2 } } } },
+  space = { hidden = cb.int(1, 100), rate = cb.choice(rates), clip = cb.int(1, 10) },
+  train = { epochs = 2, batch = 10 },
+  confirm = { top = 1, seeds = 5 },
+}
+EOF
+expect 0 plan million.lua
+says out '^rnn  *1000005  ' '^lstm  *25  *3  ' '^1000030 trials, at most 2000060 epochs' \
+    '^From [0-9]* of 1,000,020 trials, evenly chosen'
+expect 0 plan million.lua --csv
+says out ',trials_sampled' '^lstm,25,3,3,.*,20'
+sed 's/space = { hidden/search = cb.random { trials = 1000000000 }, &/; s/million/billion/' million.lua > billion.lua
+expect 0 plan billion.lua
+says out '^rnn  *1000000005  ' ' of 2,000,000,000 trials'
+# Of a small one every trial is counted.
+expect 0 plan good.lua
+if grep -q 'evenly chosen' out; then fault "plan of a small study: a sample"; fi
+
 # ---- lua ----
 printf 'print(#arg, arg[1], arg[2], require("cellbench").cells ~= nil)\n' > args.lua
 expect 0 lua args.lua --jobs 'a b'

@@ -35,6 +35,7 @@ test("a study of five cells is data", function()
   check.equal(#s, 300)
   check.equal(s.count, 300)
   check.equal(table.concat(s.cells, " "), "lstm peephole coupled gru clockwork")
+  check.equal(#s.configs, 5)
   check.contains(tostring(s), "variants-on-chorales", "5 cells", "300 trials")
   for i = 1, #s do
     local t = settings(s, i)
