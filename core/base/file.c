@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Whole files: reading (unpacking gzip, whose memory comes from our table too) and writing so that
- * a reader sees the old file or the new one, never a part.
- */
+/* Reading whole files, unpacking gzip, whose memory comes from our table too. */
 #include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +13,6 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
 
 typedef struct bytes {
     unsigned char *data;
@@ -164,91 +159,4 @@ out:
     cbi_free(raw.data);
     (void)close(fd);
     return st;
-}
-
-static cb_status write_all(int fd, const char *data, size_t length, const char *path, cb_err *err) {
-    while (length > 0) {
-        ssize_t n = write(fd, data, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail_errno(err, path, "write");
-        data += n;
-        length -= (size_t)n;
-    }
-    if (fsync(fd) != 0)
-        return fail_errno(err, path, "write to disk");
-    return CB_OK;
-}
-
-/* 1: ours alone, until it is closed, and it is still what the name says. A file system without
- * locks has nobody to lock out. */
-static int is_ours(int fd, const char *name) {
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    struct stat mine, named;
-    if (fcntl(fd, F_OFD_SETLK, &whole) != 0 && (errno == EAGAIN || errno == EACCES))
-        return 0;
-    return fstat(fd, &mine) == 0 && stat(name, &named) == 0 && S_ISREG(mine.st_mode) &&
-           mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
-}
-
-/* Opens an empty file beside `path`; its name goes into *name. One that a killed process left is
- * known by its lock, which the kernel has dropped, and taken: so that a file which is written
- * again, as all of ours are, leaves nothing behind. */
-static cb_status open_beside(int *fd, char **name, const char *path, cb_err *err) {
-    enum { TRIES = 1000 }; /* each name in use belongs to a process that writes the same file */
-    for (int i = 0; i < TRIES; i++) {
-        cbi_text text = {0};
-        cbi_text_addf(&text, "%s.tmp-%d", path, i);
-        cb_status st = cbi_text_take(&text, name, err);
-        if (st != CB_OK)
-            return st;
-        *fd =
-            open(*name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
-        if (*fd >= 0 && is_ours(*fd, *name) && ftruncate(*fd, 0) == 0)
-            return CB_OK;
-        int number = errno, is_taken = *fd >= 0 || number == ELOOP || number == EISDIR;
-        if (*fd >= 0)
-            (void)close(*fd);
-        *fd = -1;
-        cbi_free(*name);
-        *name = NULL;
-        errno = number;
-        if (!is_taken)
-            return fail_errno(err, path, "create");
-    }
-    return cb_fail(err, CB_EIO, "%s: cannot create: %d others write it", path, TRIES);
-}
-
-/* The name is on disk only when its folder is. File systems that cannot do this say EINVAL. */
-static cb_status sync_folder(const char *path, cb_err *err) {
-    const char *slash = strrchr(path, '/');
-    size_t n = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    char *folder = n == 0 ? cbi_strdup(".") : cbi_strndup(path, n);
-    if (folder == NULL)
-        return cb_fail(err, CB_ENOMEM, "%s: no memory for its folder's name", path);
-    cb_status st = CB_OK;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL))
-        st = fail_errno(err, folder, "write to disk");
-    if (fd >= 0)
-        (void)close(fd);
-    cbi_free(folder);
-    return st;
-}
-
-cb_status cbi_file_write(const char *path, const void *data, size_t length, cb_err *err) {
-    int fd = -1;
-    char *name = NULL;
-    cb_status st = open_beside(&fd, &name, path, err);
-    if (st != CB_OK)
-        return st;
-    st = write_all(fd, data, length, path, err);
-    if (st == CB_OK && rename(name, path) != 0)
-        st = fail_errno(err, path, "put in place");
-    if (st != CB_OK)
-        (void)unlink(name);
-    (void)close(fd); /* which gives the name free; the data are on the disk */
-    cbi_free(name);
-    return st == CB_OK ? sync_folder(path, err) : st;
 }

@@ -14,8 +14,22 @@ CB_MUST_USE cb_status cbi_file_read(char **data, size_t *length, const char *pat
                                     cb_err *err);
 /* Writes a file that appears whole or not at all: temporary name beside it (`path`.tmp-0; another
  * number for each that writes the same file at the same time), fsync, rename, fsync of the folder.
- * What a killed process left under such a name is gone when the file is next written. */
+ * CB_EIO: what could not be done, and why; nothing is left behind. What a killed process left under
+ * such a name is gone when the file is next written. */
 CB_MUST_USE cb_status cbi_file_write(const char *path, const void *data, size_t length,
                                      cb_err *err);
+
+/* The same piece by piece. After a begin that succeeded exactly one of end and drop is called; end
+ * puts the file in its place, or drops it when that fails. */
+typedef struct cbi_new_file {
+    int fd;
+    char *path, *name; /* where it will be; where it is until then */
+} cbi_new_file;
+
+CB_MUST_USE cb_status cbi_file_begin(cbi_new_file *file, const char *path, cb_err *err);
+CB_MUST_USE cb_status cbi_file_add(cbi_new_file *file, const void *data, size_t length,
+                                   cb_err *err);
+CB_MUST_USE cb_status cbi_file_end(cbi_new_file *file, cb_err *err);
+void cbi_file_drop(cbi_new_file *file);
 
 #endif

@@ -2,6 +2,7 @@
 /* Growing texts, numbers as text, and names nearest to a misspelt one. */
 #include "base/text.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -64,6 +65,11 @@ cb_status cbi_text_take(cbi_text *text, char **out, cb_err *err) {
     *out = text->data;
     *text = (cbi_text){0};
     return CB_OK;
+}
+
+double cbi_strtod(const char *text, char **end) {
+    /* For "C" this allocates nothing and cannot fail. */
+    return strtod_l(text, end, newlocale(LC_ALL_MASK, "C", (locale_t)0));
 }
 
 const char *cbi_number(char *buffer, double value) {

@@ -27,6 +27,9 @@ CB_MUST_USE cb_status cbi_text_take(cbi_text *text, char **out, cb_err *err);
  * "inf", "-inf", "nan". buffer holds 32. */
 const char *cbi_number(char *buffer, double value);
 
+/* strtod of the "C" locale, whatever the host process has set. */
+double cbi_strtod(const char *text, char **end);
+
 /* Follows a misspelt name: keeps the nearest of all names offered (edit distance with swaps and
  * without case, at most 1 + length/3). cbi_near_text: ", did you mean 'x'?" or "". */
 typedef struct cbi_near {

@@ -19,8 +19,8 @@ size_t cbi_average_vectors(cbi_average_kind kind, size_t epochs) {
 cb_status cbi_average_init(cbi_average *average, cbi_average_kind kind, double decay, size_t epochs,
                            size_t count, cb_err *err) {
     size_t floats = 0;
-    *average =
-        (cbi_average){.kind = kind, .count = count, .decay = decay, .power = 1, .epochs = epochs};
+    *average = (cbi_average){
+        .kind = kind, .count = count, .decay = decay, .epochs = epochs, .now = {.power = 1}};
     if (kind == CBI_AVERAGE_NONE)
         return CB_OK;
     if (cb_size_mul(count, epochs, &floats) != CB_OK)
@@ -41,8 +41,8 @@ void cbi_average_fini(cbi_average *average) {
 }
 
 void cbi_average_begin_epoch(cbi_average *average) {
-    average->begun++;
-    average->updates = 0;
+    average->now.begun++;
+    average->now.updates = 0;
 }
 
 /* a += share * (w - a) */
@@ -53,20 +53,20 @@ static void move_towards(float *restrict a, const float *restrict w, size_t n, d
 }
 
 void cbi_average_add(cbi_average *a, const float *w) {
-    a->updates++;
+    a->now.updates++;
     if (a->kind == CBI_AVERAGE_EMA) {
-        a->power *= a->decay;
-        move_towards(a->value, w, a->count, (1 - a->decay) / (1 - a->power));
+        a->now.power *= a->decay;
+        move_towards(a->value, w, a->count, (1 - a->decay) / (1 - a->now.power));
     } else if (a->kind == CBI_AVERAGE_MEAN)
-        move_towards(a->sums + (a->begun - 1) % a->epochs * a->count, w, a->count,
-                     1 / (double)a->updates);
+        move_towards(a->sums + (a->now.begun - 1) % a->epochs * a->count, w, a->count,
+                     1 / (double)a->now.updates);
 }
 
 const float *cbi_average_weights(cbi_average *a, const float *w) {
-    if (a->kind == CBI_AVERAGE_NONE || a->begun == 0)
+    if (a->kind == CBI_AVERAGE_NONE || a->now.begun == 0)
         return w;
     if (a->kind == CBI_AVERAGE_MEAN) {
-        const size_t n = a->begun < a->epochs ? a->begun : a->epochs;
+        const size_t n = a->now.begun < a->epochs ? a->now.begun : a->epochs;
         memset(a->value, 0, a->count * sizeof *a->value);
         for (size_t k = 0; k < n; k++)
             move_towards(a->value, a->sums + k * a->count, a->count, 1 / (double)(k + 1));

@@ -17,16 +17,21 @@ typedef enum cbi_average_kind {
     CBI_AVERAGE_MEAN
 } cbi_average_kind;
 
-typedef struct cbi_average {
-    cbi_average_kind kind;
-    size_t count;   /* weights */
-    double decay;   /* CBI_AVERAGE_EMA */
-    double power;   /* decay^t after update t */
-    size_t epochs;  /* CBI_AVERAGE_MEAN: so many at most */
+/* How far it is; size_t and double only (train/position.h). */
+typedef struct cbi_average_progress {
+    double power;   /* CBI_AVERAGE_EMA: decay^t after update t */
     size_t begun;   /* epochs begun */
     size_t updates; /* in the epoch at hand */
-    float *value;   /* [count] the average */
-    float *sums;    /* [epochs][count] CBI_AVERAGE_MEAN: each epoch's mean, in turn */
+} cbi_average_progress;
+
+typedef struct cbi_average {
+    cbi_average_kind kind;
+    size_t count;  /* weights */
+    double decay;  /* CBI_AVERAGE_EMA */
+    size_t epochs; /* CBI_AVERAGE_MEAN: so many at most */
+    cbi_average_progress now;
+    float *value; /* [count] the average */
+    float *sums;  /* [epochs][count] CBI_AVERAGE_MEAN: each epoch's mean, in turn */
 } cbi_average;
 
 CB_MUST_USE cb_status cbi_average_init(cbi_average *average, cbi_average_kind kind, double decay,

@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The training loop. All that is computed follows from the resolved specification and the data;
- * sums are taken in a fixed order. Noise and dropout draw from streams that the number of the
- * update names.
+ * The training loop: phases, one after the other, each over batches. All that is computed follows
+ * from the resolved specification, the data, and run->now with the run's vectors: so a run goes on
+ * from a checkpoint of these between any two batches, in the middle of any phase.
  */
-#include "train/run.h"
-
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
+#include "train/checkpoint.h"
 #include "train/clip.h"
-#include "train/noise.h"
-
-/* A metric summed over rows of targets. */
-typedef struct tally {
-    cbi_loss_sum sum;
-    size_t targets;
-} tally;
+#include "train/update.h"
 
 static double seconds_of(clockid_t clock) {
     struct timespec t;
@@ -25,197 +18,84 @@ static double seconds_of(clockid_t clock) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- passes ---- */
-
-static cb_status use_weights(cbi_run *r, const float *w, cb_err *err) {
-    r->used = w;
-    return cb_engine_set_weights(r->engine, w, err);
+/* Books the time since it was last asked; 1: as time of the phase at hand, too. */
+static void take_time(cbi_run *r, int of_phase) {
+    const double wall = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+    r->now.wall_seconds += wall - r->wall_mark;
+    r->now.cpu_seconds += cpu - r->cpu_mark;
+    r->now.seconds += of_phase ? wall - r->wall_mark : 0;
+    r->wall_mark = wall;
+    r->cpu_mark = cpu;
 }
 
-static cb_random stream_of(const cbi_run *r, const char *purpose) {
-    return cb_random_stream(r->trial->seed, purpose, r->result->updates + 1);
-}
+/* ---- between batches ---- */
 
-/* New masks on the output of the stack: the readout sees `masked` instead. */
-static void mask_output(cbi_run *r, size_t frames, cb_rows *y) {
-    const size_t H = y->dim, n = frames * H;
-    cb_random stream = stream_of(r, "dropout/readout");
-    for (size_t i = 0; i < n; i++)
-        r->mask[i] = 1;
-    cbi_dropout(&stream, r->trial->options.dropout, r->mask, n);
-    for (size_t f = 0; f < frames; f++)
-        for (size_t k = 0; k < H; k++)
-            r->masked[f * H + k] = r->mask[f * H + k] * y->data[f * y->ld + k];
-    *y = (cb_rows){r->masked, H, H};
-}
+/* Work on checkpoints takes at most one part in so many of the time. */
+enum { CHECKPOINT_SHARE = 50 };
 
-/* The gradient passes through the elements that the readout saw. */
-static void mask_gradient(const cbi_run *r, size_t frames, const cb_rows *dy) {
-    const size_t H = dy->dim;
-    for (size_t f = 0; f < frames; f++)
-        for (size_t k = 0; k < H; k++)
-            dy->data[f * dy->ld + k] *= r->mask[f * H + k];
-}
-
-static double batch_flop(const cbi_run *r, const cbi_batch *batch) {
-    return cbi_forward_flop(r->trial->stack, r->data, batch->steps.frames, batch->targets);
-}
-
-/* Forward through stack and readout; the loss is added to *t, its gradient left in the readout. */
-static cb_status forward(cbi_run *r, const cbi_batch *batch, double scale, cb_rows *y, tally *t,
-                         cb_err *err) {
-    const int keep = scale != 0;
-    cb_status st = cb_engine_forward(r->engine, &batch->steps, batch->x, batch->ldx, batch->index,
-                                     keep, y, err);
+/* What cannot be written does not end the trial; a lack of memory does, as everywhere. */
+static cb_status save(cbi_run *r, cb_err *err) {
+    cb_err why = {0};
+    take_time(r, 1);
+    const double begun = r->wall_mark;
+    const cb_status st = cbi_checkpoint_write(r, r->events->checkpoint, &why);
+    take_time(r, 0);
+    const double took = CHECKPOINT_SHARE * (r->wall_mark - begun);
+    const double pause = r->events->checkpoint_seconds;
+    r->next_checkpoint = r->wall_mark + (took > pause ? took : pause);
+    r->result->checkpoints += st == CB_OK;
+    r->result->checkpoint_error[0] = '\0';
+    if (st == CB_ENOMEM)
+        return cb_fail(err, st, "%s", why.text);
     if (st != CB_OK)
-        return st;
-    if (keep && r->mask)
-        mask_output(r, batch->steps.frames, y);
-    const cbi_loss_sum sum =
-        cbi_readout_loss(&r->readout, r->used + r->stack_count, y, batch, scale);
-    t->sum.loss += sum.loss;
-    t->sum.wrong += sum.wrong;
-    t->targets += batch->targets;
-    r->result->flop += (keep ? CBI_TRAINING_PASSES : 1) * batch_flop(r, batch);
+        memcpy(r->result->checkpoint_error, why.text, sizeof why.text);
     return CB_OK;
 }
 
-static double gradient_scale(const cbi_run *r, const cbi_batch *batch) {
-    switch (r->trial->options.loss_scale) {
-    case CBI_SCALE_SEQUENCE:
-        return 1 / (double)batch->steps.B;
-    case CBI_SCALE_FRAME:
-        return 1 / (double)batch->targets;
-    case CBI_SCALE_SUM:
-        break;
-    }
-    return 1;
-}
-
-static void apply_update(cbi_run *r) {
-    cbi_step_advance(&r->step);
-    for (size_t i = 0; i < r->span_count; i++) {
-        const cbi_span *s = &r->spans[i];
-        float *w = r->w + s->offset, *states[CBI_MOST_STATES];
-        cbi_step step = r->step;
-        if (!s->matrix)
-            step.weight_decay = 0;
-        for (size_t k = 0; k < CBI_MOST_STATES; k++)
-            states[k] = r->state[k] ? r->state[k] + s->offset : NULL;
-        r->rule->update(&step, s->count, r->g + s->offset, w, states);
-        if (s->limit <= 0)
-            continue;
-        const float limit = (float)s->limit;
-        for (size_t k = 0; k < s->count; k++)
-            w[k] = w[k] > limit ? limit : w[k] < -limit ? -limit : w[k];
-    }
-    r->result->updates++;
-}
-
-/* Noise on the batch and on the weights of the coming update; masks for its layers. */
-static cb_status disturb(cbi_run *r, cb_err *err) {
-    const cbi_options *o = &r->trial->options;
-    const size_t inputs = r->packed->steps.frames * r->packed->ldx;
-    if (o->input_noise > 0) {
-        cb_random stream = stream_of(r, "noise/input");
-        cbi_noise_add(&stream, o->input_noise, r->packed->x_store, inputs);
-    }
-    if (o->input_dropout > 0) {
-        cb_random stream = stream_of(r, "dropout/input");
-        cbi_dropout(&stream, o->input_dropout, r->packed->x_store, inputs);
-    }
-    if (o->weight_noise > 0) {
-        cb_random stream = stream_of(r, "noise/weights");
-        memcpy(r->noisy, r->w, r->count * sizeof *r->w);
-        for (size_t i = 0; i < r->span_count; i++)
-            cbi_noise_add(&stream, o->weight_noise, r->noisy + r->spans[i].offset,
-                          r->spans[i].count);
-    }
-    cb_status st = CB_OK;
-    if (o->dropout > 0 && cb_stack_layer_count(r->trial->stack) > 1)
-        st = cb_engine_set_dropout(r->engine, o->dropout, r->trial->seed, r->result->updates + 1,
-                                   err);
-    return st == CB_OK ? use_weights(r, r->noisy ? r->noisy : r->w, err) : st;
-}
-
-/* The gradient of the batch, with the scale of its loss; sets `diverged` where it is not finite. */
-static cb_status find_gradient(cbi_run *r, tally *t, cb_err *err) {
-    cb_status st;
-    cb_rows y;
-    if ((st = forward(r, r->packed, gradient_scale(r, r->packed), &y, t, err)) != CB_OK)
-        return st;
-    if (!isfinite(t->sum.loss)) {
-        r->diverged = 1;
+/* Whether to stop, which sets `stopped`; and a checkpoint, if it is time. */
+static cb_status between(cbi_run *r, cb_err *err) {
+    const cb_train_events *e = r->events;
+    if (e == NULL)
         return CB_OK;
-    }
-    const cb_rows dy = cb_engine_output_gradient(r->engine);
-    cbi_readout_backward(&r->readout, r->used + r->stack_count, &y, r->packed,
-                         r->g + r->stack_count, &dy);
-    if (r->mask)
-        mask_gradient(r, r->packed->steps.frames, &dy);
-    return cb_engine_backward(r->engine, r->g, NULL, 0, err);
+    r->stopped = e->stop && e->stop(e->context);
+    const int due = e->checkpoint_seconds > 0 && seconds_of(CLOCK_MONOTONIC) >= r->next_checkpoint;
+    return e->checkpoint && (r->stopped || due) ? save(r, err) : CB_OK;
 }
 
-/* One update from the batch that is packed; sets `diverged` instead if it cannot be made. `gone`:
- * passes over the training split before it. */
-static cb_status update(cbi_run *r, double gone, tally *t, cb_err *err) {
-    const cbi_options *o = &r->trial->options;
-    cb_status st;
-    if ((st = disturb(r, err)) != CB_OK || (st = find_gradient(r, t, err)) != CB_OK || r->diverged)
-        return st;
-    double norm = cbi_gradient_norm(r->g, r->count);
-    if (!isfinite(norm)) {
-        r->diverged = 1;
-        return CB_OK;
-    }
-    if (o->clip_value > 0) {
-        cbi_gradient_clip_value(r->g, r->count, o->clip_value);
-        norm = cbi_gradient_norm(r->g, r->count);
-    }
-    cbi_gradient_clip(r->g, r->count, norm, o->clip);
-    for (size_t i = 0; i < r->span_count && o->l2 > 0; i++)
-        if (r->spans[i].matrix)
-            cbi_gradient_penalty(r->g + r->spans[i].offset, r->w + r->spans[i].offset,
-                                 r->spans[i].count, o->l2);
-    r->step.rate =
-        o->rate * cbi_schedule_share(&o->schedule, r->result->updates + 1, gone, r->drops);
-    apply_update(r);
-    cbi_average_add(&r->average, r->w);
-    return CB_OK;
-}
+/* ---- passes over a split ---- */
 
 /* Whether a budget has no room for the batch that is packed; otherwise its cost is booked. */
 static int is_spent(cbi_run *r) {
     const cbi_options *o = &r->trial->options;
-    const double after = r->trained_flop + CBI_TRAINING_PASSES * batch_flop(r, r->packed);
-    if ((o->updates && r->result->updates >= o->updates) ||
+    const double after = r->now.trained_flop + CBI_TRAINING_PASSES * cbi_batch_flop(r, r->packed);
+    if ((o->updates && r->now.updates >= o->updates) ||
         (o->operations > 0 && after > o->operations))
         return 1;
-    r->trained_flop = after;
+    r->now.trained_flop = after;
     return 0;
 }
 
-static int asked_to_stop(cbi_run *r) {
-    r->stopped = r->events && r->events->stop && r->events->stop(r->events->context);
-    return r->stopped;
+/* Passes over the training split before an update; `length` of them make one. */
+static double passes(const cbi_run *r, size_t length) {
+    return (double)(r->now.epoch - 1) + (double)r->now.at / (double)length;
 }
 
 /* Updates from whole sequences, in the order of the epoch. Ends early when a budget is spent. */
-static cb_status train_batches(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
+static cb_status train_batches(cbi_run *r, cb_err *err) {
     const cbi_options *o = &r->trial->options;
     const cb_split *split = &r->data->split[CB_TRAIN];
     const size_t n = split->sequences;
-    cbi_batch_order(r->trial->seed, epoch, o->shuffle, n, r->order);
-    for (size_t at = 0; at < n && !r->diverged; at += o->batch) {
-        if (asked_to_stop(r))
-            return CB_OK;
-        cbi_batch_pack(r->packed, split, r->order + at, n - at < o->batch ? n - at : o->batch);
+    cb_status st;
+    cbi_batch_order(r->trial->seed, r->now.epoch, o->shuffle, n, r->order);
+    for (size_t *at = &r->now.at; *at < n; *at += n - *at < o->batch ? n - *at : o->batch) {
+        if ((st = between(r, err)) != CB_OK || r->stopped)
+            return st;
+        cbi_batch_pack(r->packed, split, r->order + *at, n - *at < o->batch ? n - *at : o->batch);
         if (r->packed->steps.frames == 0)
             continue;
-        if ((r->spent = is_spent(r)))
+        if ((r->now.spent = (size_t)is_spent(r)))
             break;
-        cb_status st = update(r, (double)(epoch - 1) + (double)at / (double)n, t, err);
-        if (st != CB_OK)
+        if ((st = cbi_update(r, passes(r, n), &r->now.tally, err)) != CB_OK || r->diverged)
             return st;
     }
     return CB_OK;
@@ -223,180 +103,258 @@ static cb_status train_batches(cbi_run *r, size_t epoch, tally *t, cb_err *err) 
 
 /* Updates from chunks of streams; the state of a chunk's end is that under the weights that were
  * used in it. */
-static cb_status train_streams(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
+static cb_status train_streams(cbi_run *r, cb_err *err) {
     cbi_stream *s = &r->stream;
     cb_status st;
-    int more;
-    cbi_stream_rewind(s);
-    while (!r->diverged && !asked_to_stop(r)) {
-        if ((st = cbi_stream_next(s, r->engine, &more, err)) != CB_OK)
+    for (; r->now.at < s->length; r->now.at += s->unroll) {
+        if ((st = between(r, err)) != CB_OK)
             return st;
-        if (!more || (r->spent = is_spent(r)))
+        if (r->stopped)
             break;
-        const double gone = (double)(epoch - 1) + (double)s->position / (double)s->length;
-        if ((st = update(r, gone, t, err)) != CB_OK)
+        if ((st = cbi_stream_pack(s, r->now.at, r->engine, err)) != CB_OK)
             return st;
-        if (!r->diverged && (st = cbi_stream_keep(s, r->engine, err)) != CB_OK)
+        if ((r->now.spent = (size_t)is_spent(r)))
+            break;
+        if ((st = cbi_update(r, passes(r, s->length), &r->now.tally, err)) != CB_OK)
+            return st;
+        if (r->diverged)
+            break;
+        if ((st = cbi_stream_keep(s, r->engine, err)) != CB_OK)
             return st;
     }
     return cbi_stream_leave(s, r->engine, err);
 }
 
-/* The training metric is the running one: each batch before its update. */
-static cb_status train_epoch(cbi_run *r, size_t epoch, tally *t, cb_err *err) {
-    *t = (tally){0};
-    cbi_average_begin_epoch(&r->average);
-    cb_status st = (r->trial->options.unroll ? train_streams : train_batches)(r, epoch, t, err);
-    if (st != CB_OK || r->stopped)
-        return st;
-    /* In f64 the norm of finite f32 numbers cannot overflow: it is finite exactly when they are. */
-    if (!isfinite(cbi_gradient_norm(r->w, r->count)))
-        r->diverged = 1;
-    return CB_OK;
-}
-
-static cb_status evaluate(cbi_run *r, cb_split_name name, tally *t, cb_err *err) {
+static cb_status evaluate(cbi_run *r, cb_split_name name, cb_err *err) {
     const cb_split *split = &r->data->split[name];
     const size_t n = split->sequences, size = CBI_EVALUATION_BATCH;
-    *t = (tally){0};
+    cb_status st;
     cbi_batch_order(0, 0, 0, n, r->order);
-    for (size_t at = 0; at < n; at += size) {
+    for (size_t *at = &r->now.at; *at < n; *at += n - *at < size ? n - *at : size) {
         cb_rows y;
-        cbi_batch_pack(&r->evaluation, split, r->order + at, n - at < size ? n - at : size);
+        if ((st = between(r, err)) != CB_OK || r->stopped)
+            return st;
+        cbi_batch_pack(&r->evaluation, split, r->order + *at, n - *at < size ? n - *at : size);
         if (r->evaluation.steps.frames == 0)
             continue;
-        cb_status st = forward(r, &r->evaluation, 0, &y, t, err);
-        if (st != CB_OK)
+        if ((st = cbi_forward(r, &r->evaluation, 0, &y, &r->now.tally, err)) != CB_OK)
             return st;
     }
     return CB_OK;
 }
 
-/* ---- the trial ---- */
+/* ---- rows of the curve ---- */
 
-static double mean_loss(const tally *t) {
-    return t->sum.loss / (double)t->targets;
+static double mean_loss(const cbi_run *r) {
+    return r->now.tally.sum.loss / (double)r->now.tally.targets;
 }
 
-static double mean_error(const cbi_run *r, const tally *t) {
-    return r->data->loss == CB_LOSS_SOFTMAX ? t->sum.wrong / (double)t->targets : (double)NAN;
+static double mean_error(const cbi_run *r) {
+    return r->data->loss == CB_LOSS_SOFTMAX ? r->now.tally.sum.wrong / (double)r->now.tally.targets
+                                            : (double)NAN;
 }
 
-static cb_status emit(cbi_run *r, size_t epoch, cb_split_name split, const tally *t, double seconds,
-                      cb_err *err) {
-    if (r->events == NULL || r->events->row == NULL)
-        return CB_OK;
-    cb_epoch_row row = {epoch, split, r->data->metric, mean_loss(t), seconds};
-    cb_status st = r->events->row(r->events->context, &row, err);
-    if (st != CB_OK || r->data->loss != CB_LOSS_SOFTMAX)
+static cb_status tell(cbi_run *r, const cbi_told *told, cb_err *err) {
+    const cb_epoch_row row = {(size_t)told->epoch, (cb_split_name)(int)told->split,
+                              told->is_error > 0 ? "error" : r->data->metric, told->value,
+                              told->seconds};
+    return r->events && r->events->row ? r->events->row(r->events->context, &row, err) : CB_OK;
+}
+
+/* The rows of the phase that has ended. */
+static cb_status emit(cbi_run *r, size_t epoch, cb_split_name split, cb_err *err) {
+    take_time(r, 1);
+    cbi_told told = {(double)epoch, (double)split, 0, mean_loss(r), r->now.seconds};
+    cb_status st = CB_OK;
+    for (int error = 0; error <= (r->data->loss == CB_LOSS_SOFTMAX) && st == CB_OK; error++) {
+        if (error)
+            told = (cbi_told){told.epoch, told.split, 1, mean_error(r), told.seconds};
+        if (r->events && r->events->checkpoint)
+            st = cbi_checkpoint_told(r, &told, err);
+        if (st == CB_OK)
+            st = tell(r, &told, err);
+    }
+    return st;
+}
+
+/* What an earlier attempt told. */
+static cb_status tell_again(cbi_run *r, cb_err *err) {
+    cb_status st = CB_OK;
+    for (size_t i = 0; i < r->told_count && st == CB_OK; i++)
+        st = tell(r, &r->told[i], err);
+    return st;
+}
+
+/* ---- phases ---- */
+
+static void enter(cbi_run *r, cbi_phase phase, size_t epoch) {
+    take_time(r, 1);
+    r->now.phase = (size_t)phase;
+    r->now.epoch = epoch;
+    r->now.at = 0;
+    r->now.tally = (cbi_tally){0};
+    r->now.seconds = 0;
+    if (phase != CBI_PHASE_TRAIN)
+        return;
+    r->now.epochs = epoch;
+    cbi_average_begin_epoch(&r->average);
+}
+
+/* The training metric is the running one: each batch before its update. */
+static cb_status train_phase(cbi_run *r, cb_err *err) {
+    cb_status st = (r->trial->options.unroll ? train_streams : train_batches)(r, err);
+    if (st != CB_OK || r->stopped)
         return st;
-    row.metric = "error";
-    row.value = mean_error(r, t);
-    return r->events->row(r->events->context, &row, err);
+    /* In f64 the norm of finite f32 numbers cannot overflow: it is finite exactly when they are. */
+    if (!isfinite(cbi_gradient_norm(r->w, r->count)))
+        r->diverged = 1;
+    if (r->diverged)
+        return CB_OK;
+    if (r->now.tally.targets == 0) { /* the budget was spent at the end of the last epoch */
+        r->now.epochs--;
+        enter(r, CBI_PHASE_TEST, r->now.best_epoch);
+        return CB_OK;
+    }
+    r->now.train = mean_loss(r);
+    st = emit(r, r->now.epoch, CB_TRAIN, err);
+    enter(r, CBI_PHASE_VALID, r->now.epoch);
+    return st;
+}
+
+/* A plateau: so many epochs without a lower validation metric since the best or the last drop. */
+static void drop_rate(cbi_run *r) {
+    const cbi_schedule *s = &r->trial->options.schedule;
+    const size_t best = r->now.best_epoch;
+    const size_t since = best > r->now.last_drop ? best : r->now.last_drop;
+    if (s->kind != CBI_SCHEDULE_PLATEAU || r->now.epoch - since < s->epochs)
+        return;
+    r->now.drops++;
+    r->now.last_drop = r->now.epoch;
+}
+
+static int is_over(const cbi_run *r) {
+    const cbi_options *o = &r->trial->options;
+    return r->now.spent || r->now.epoch >= o->epochs ||
+           (o->patience && r->now.epoch - r->now.best_epoch >= o->patience);
 }
 
 /* Validates, with averaged weights where there are any; keeps them if they are the best so far. */
-static cb_status validate(cbi_run *r, size_t epoch, double train, cb_err *err) {
-    tally t;
-    cb_trial_result *out = r->result;
-    const double begin = seconds_of(CLOCK_MONOTONIC);
-    cb_status st = use_weights(r, cbi_average_weights(&r->average, r->w), err);
-    if (st != CB_OK || (st = evaluate(r, CB_VALID, &t, err)) != CB_OK)
+static cb_status valid_phase(cbi_run *r, cb_err *err) {
+    cb_status st = cbi_use_weights(r, cbi_average_weights(&r->average, r->w), err);
+    if (st != CB_OK || (st = evaluate(r, CB_VALID, err)) != CB_OK || r->stopped)
         return st;
-    const double valid = mean_loss(&t);
+    const double valid = mean_loss(r);
     if (!isfinite(valid)) {
         r->diverged = 1;
         return CB_OK;
     }
-    if (isnan(out->valid) || valid < out->valid) {
-        out->best_epoch = epoch;
-        out->train = train;
-        out->valid = valid;
-        out->valid_error = mean_error(r, &t);
+    if (isnan(r->now.best_valid) || valid < r->now.best_valid) {
+        r->now.best_epoch = r->now.epoch;
+        r->now.best_train = r->now.train;
+        r->now.best_valid = valid;
+        r->now.best_error = mean_error(r);
         memcpy(r->best, r->used, r->count * sizeof(float));
     }
-    return emit(r, epoch, CB_VALID, &t, seconds_of(CLOCK_MONOTONIC) - begin, err);
-}
-
-/* A plateau: so many epochs without a lower validation metric since the best or the last drop. */
-static void drop_rate(cbi_run *r, size_t epoch) {
-    const cbi_schedule *s = &r->trial->options.schedule;
-    const size_t best = r->result->best_epoch;
-    const size_t since = best > r->last_drop ? best : r->last_drop;
-    if (s->kind != CBI_SCHEDULE_PLATEAU || epoch - since < s->epochs)
-        return;
-    r->drops++;
-    r->last_drop = epoch;
-}
-
-static cb_status run_epochs(cbi_run *r, cb_err *err) {
-    const cbi_options *o = &r->trial->options;
-    cb_trial_result *out = r->result;
-    cb_status st = validate(r, 0, (double)NAN, err);
-    for (size_t epoch = 1; st == CB_OK && !r->diverged && !r->spent && epoch <= o->epochs;
-         epoch++) {
-        tally t;
-        const double begin = seconds_of(CLOCK_MONOTONIC);
-        out->epochs = epoch;
-        st = train_epoch(r, epoch, &t, err);
-        if (st != CB_OK || r->stopped || r->diverged)
-            break;
-        if (t.targets == 0) { /* the budget was spent at the end of the last epoch */
-            out->epochs--;
-            break;
-        }
-        const double seconds = seconds_of(CLOCK_MONOTONIC) - begin;
-        if ((st = emit(r, epoch, CB_TRAIN, &t, seconds, err)) != CB_OK)
-            break;
-        st = validate(r, epoch, mean_loss(&t), err);
-        drop_rate(r, epoch);
-        if (o->patience && epoch - out->best_epoch >= o->patience)
-            break;
-    }
+    st = emit(r, r->now.epoch, CB_VALID, err);
+    drop_rate(r);
+    if (is_over(r))
+        enter(r, CBI_PHASE_TEST, r->now.best_epoch);
+    else
+        enter(r, CBI_PHASE_TRAIN, r->now.epoch + 1);
     return st;
 }
 
-static cb_status take_test(cbi_run *r, cb_err *err) {
-    tally t;
-    cb_status st;
-    cb_trial_result *out = r->result;
-    const double begin = seconds_of(CLOCK_MONOTONIC);
+/* Once, from the best weights. */
+static cb_status test_phase(cbi_run *r, cb_err *err) {
     memcpy(r->w, r->best, r->count * sizeof(float));
-    if ((st = use_weights(r, r->w, err)) != CB_OK || (st = evaluate(r, CB_TEST, &t, err)) != CB_OK)
+    cb_status st = cbi_use_weights(r, r->w, err);
+    if (st != CB_OK || (st = evaluate(r, CB_TEST, err)) != CB_OK || r->stopped)
         return st;
-    if (t.targets > 0) {
-        out->test = mean_loss(&t);
-        out->test_error = mean_error(r, &t);
-        st = emit(r, out->best_epoch, CB_TEST, &t, seconds_of(CLOCK_MONOTONIC) - begin, err);
+    if (r->now.tally.targets > 0) {
+        r->result->test = mean_loss(r);
+        r->result->test_error = mean_error(r);
+        st = emit(r, r->now.best_epoch, CB_TEST, err);
+    }
+    enter(r, CBI_PHASE_END, 0);
+    return st;
+}
+
+static cb_status run_phases(cbi_run *r, cb_err *err) {
+    static cb_status (*const phases[])(cbi_run *, cb_err *) = {[CBI_PHASE_VALID] = valid_phase,
+                                                               [CBI_PHASE_TRAIN] = train_phase,
+                                                               [CBI_PHASE_TEST] = test_phase};
+    cb_status st = CB_OK;
+    while (st == CB_OK && !r->stopped && !r->diverged && r->now.phase != CBI_PHASE_END)
+        st = phases[r->now.phase](r, err);
+    return st;
+}
+
+/* ---- the trial ---- */
+
+/* Sets a run up, from its checkpoint if there is one. */
+static cb_status begin(cbi_run *r, cb_err *err) {
+    const cbi_run blank = *r;
+    cbi_resumed resumed;
+    cb_status st = cbi_run_init(r, err);
+    if (st != CB_OK || r->events == NULL || r->events->checkpoint == NULL)
+        return st;
+    st = cbi_checkpoint_read(r, r->events->checkpoint, &resumed, err);
+    if (st == CB_OK && resumed == CBI_RESUMED) {
+        r->result->resumed_updates = r->now.updates;
+        r->result->resumed_epochs =
+            r->now.epochs - (r->now.epochs > 0 &&
+                             (r->now.phase == CBI_PHASE_TRAIN || r->now.phase == CBI_PHASE_VALID));
+        return tell_again(r, err);
+    }
+    if (st == CB_OK && resumed == CBI_RESUMED_TORN) {
+        cbi_run_fini(r);
+        *r = blank;
+        st = cbi_run_init(r, err);
     }
     return st;
 }
 
-static void forget_metrics(cb_trial_result *out) {
-    out->train = out->valid = out->test = out->valid_error = out->test_error = (double)NAN;
+static void fill_result(cbi_run *r, cb_status st) {
+    cb_trial_result *out = r->result;
+    const double none = (double)NAN;
+    const int done = st == CB_OK && r->now.phase == CBI_PHASE_END;
+    out->state = r->diverged ? CB_TRIAL_DIVERGED : done ? CB_TRIAL_DONE : CB_TRIAL_STOPPED;
+    out->epochs = r->now.epochs;
+    out->best_epoch = r->now.best_epoch;
+    out->updates = r->now.updates;
+    out->wall_seconds = r->now.wall_seconds;
+    out->cpu_seconds = r->now.cpu_seconds;
+    out->flop = r->now.flop;
+    out->train = done ? r->now.best_train : none;
+    out->valid = done ? r->now.best_valid : none;
+    out->valid_error = done ? r->now.best_error : none;
+    if (done) {
+        out->weights = r->best;
+        out->weight_count = r->count;
+        r->best = NULL;
+    } else
+        out->test = out->test_error = none;
 }
 
 cb_status cb_trial_run(const cb_trial *trial, const cb_train_events *events, cb_trial_result *out,
                        cb_err *err) {
     const unsigned denormals = cb_engine_denormals_flush();
-    const double wall = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-    cbi_run r = {.trial = trial, .data = trial->data, .events = events, .result = out};
-    *out = (cb_trial_result){0};
-    forget_metrics(out);
+    cbi_run r = {.trial = trial,
+                 .data = trial->data,
+                 .events = events,
+                 .result = out,
+                 .wall_mark = seconds_of(CLOCK_MONOTONIC),
+                 .cpu_mark = seconds_of(CLOCK_THREAD_CPUTIME_ID)};
+    *out = (cb_trial_result){.test = (double)NAN, .test_error = (double)NAN};
     cb_status st = cbi_trial_fits(trial, err);
-    if (st == CB_OK && (st = cbi_run_init(&r, err)) == CB_OK)
-        st = run_epochs(&r, err);
-    if (st == CB_OK && !r.diverged && !r.stopped && (st = take_test(&r, err)) == CB_OK) {
-        out->weights = r.best;
-        out->weight_count = r.count;
-        r.best = NULL;
+    if (st == CB_OK && (st = begin(&r, err)) == CB_OK) {
+        take_time(&r, 0);
+        r.next_checkpoint = r.wall_mark + (events ? events->checkpoint_seconds : 0);
+        st = run_phases(&r, err);
     }
-    out->state = r.diverged ? CB_TRIAL_DIVERGED : r.stopped ? CB_TRIAL_STOPPED : CB_TRIAL_DONE;
-    if (out->state != CB_TRIAL_DONE)
-        forget_metrics(out);
+    take_time(&r, 0);
+    fill_result(&r, st);
     cbi_run_fini(&r);
-    out->wall_seconds = seconds_of(CLOCK_MONOTONIC) - wall;
-    out->cpu_seconds = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu;
     cb_engine_denormals_restore(denormals);
     return st;
 }

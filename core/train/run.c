@@ -110,7 +110,7 @@ static cb_status make_vectors(cbi_run *r, cb_err *err) {
             r->order_count = r->data->split[i].sequences;
     int made = (r->w = cbi_aligned_calloc(r->count, sizeof(float))) != NULL &&
                (r->g = cbi_aligned_calloc(r->count, sizeof(float))) != NULL &&
-               (r->best = cbi_malloc(r->count * sizeof(float))) != NULL &&
+               (r->best = cbi_calloc(r->count, sizeof(float))) != NULL &&
                (r->order = cbi_calloc(r->order_count + 1, sizeof *r->order)) != NULL &&
                (r->trial->options.weight_noise <= 0 ||
                 (r->noisy = cbi_aligned_calloc(r->count, sizeof(float))) != NULL);
@@ -138,10 +138,14 @@ cb_status cbi_run_init(cbi_run *r, cb_err *err) {
                          .beta1 = o->beta1,
                          .beta2 = o->beta2,
                          .epsilon = o->epsilon,
-                         .power1 = 1,
-                         .power2 = 1,
                          .decay = o->decay,
                          .weight_decay = o->weight_decay};
+    r->now = (cbi_progress){.power1 = 1,
+                            .power2 = 1,
+                            .train = (double)NAN,
+                            .best_train = (double)NAN,
+                            .best_valid = (double)NAN,
+                            .best_error = (double)NAN};
     if ((st = check_labels(r->data, err)) != CB_OK ||
         (st = cb_engine_create(&r->engine, t->stack, err)) != CB_OK ||
         (st = make_vectors(r, err)) != CB_OK ||
@@ -171,6 +175,7 @@ void cbi_run_fini(cbi_run *r) {
     cbi_aligned_free(r->mask);
     cbi_aligned_free(r->masked);
     cbi_aligned_free(r->noisy);
+    cbi_free(r->told);
     cbi_free(r->spans);
     cbi_free(r->order);
     for (size_t i = 0; i < sizeof r->state / sizeof *r->state; i++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trial while it runs: run.c sets it up, loop.c goes through updates and epochs. Weights are one
- * vector: the stack's, then the readout's.
+ * A trial while it runs: run.c sets it up, loop.c goes through phases and batches, update.c makes
+ * updates, checkpoint.c writes and restores all of it. Weights are one vector: the stack's, then
+ * the readout's.
  */
 #ifndef CB_TRAIN_RUN_H
 #define CB_TRAIN_RUN_H
@@ -9,6 +10,7 @@
 #include "train/average.h"
 #include "train/batch.h"
 #include "train/optimiser.h"
+#include "train/position.h"
 #include "train/readout.h"
 #include "train/stream.h"
 #include "train/trial.h"
@@ -20,6 +22,11 @@ typedef struct cbi_span {
     int matrix;   /* penalties act on matrices alone; without any, kinds are not told apart */
 } cbi_span;
 
+/* A row of the curve as checkpoints keep it; doubles only. */
+typedef struct cbi_told {
+    double epoch, split, is_error, value, seconds;
+} cbi_told;
+
 typedef struct cbi_run {
     const cb_trial *trial;
     const cb_data *data;
@@ -28,8 +35,8 @@ typedef struct cbi_run {
     cb_engine *engine;
     cbi_readout readout;
     cbi_batch train, evaluation;
-    cbi_stream stream; /* of the training split, with `unroll` */
-    cbi_batch *packed; /* what the coming update is made from: train, or a stream's chunk */
+    cbi_stream stream;         /* of the training split, with `unroll` */
+    cbi_batch *packed;         /* what the coming update is made from: train, or a stream's chunk */
     size_t stack_count, count; /* weights of the stack; all */
     float *w, *g, *best, *state[CBI_MOST_STATES];
     float *noisy;      /* [count] weights with noise; else NULL */
@@ -42,10 +49,13 @@ typedef struct cbi_run {
     cbi_span *spans;
     size_t span_count;
     const cbi_optimiser *rule;
-    cbi_step step;
-    double trained_flop;     /* of updates: what the budget of operations is spent on */
-    size_t drops, last_drop; /* of the rate by plateaus; epoch of the last one */
-    int stopped, diverged, spent;
+    cbi_step step; /* what does not change from update to update */
+    cbi_progress now;
+    cbi_told *told; /* rows of the curve so far; kept only for checkpoints */
+    size_t told_count, told_capacity;
+    double wall_mark, cpu_mark; /* clocks up to which `now` has the time */
+    double next_checkpoint;     /* on the wall clock */
+    int stopped, diverged;
 } cbi_run;
 
 /* Everything for the first update; cbi_run_fini in any case. */

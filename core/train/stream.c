@@ -66,19 +66,17 @@ cb_status cbi_stream_init(cbi_stream *s, const cb_data *data, const cb_split *sp
     if (st != CB_OK)
         return st;
     s->length = split->frames / s->rows + (split->frames % s->rows != 0);
-    s->carried_count = states;
+    s->carried_stride = s->rows * widest;
+    s->carried_count = states * s->carried_stride;
     s->start = cbi_calloc(members, sizeof *s->start);
     s->given = cbi_calloc(members, 1);
     s->stream_of = cbi_calloc(members, sizeof *s->stream_of);
     s->sequence_of = cbi_calloc(split->frames, sizeof *s->sequence_of);
-    s->carried = cbi_calloc(states, sizeof *s->carried);
+    s->carried = cbi_calloc(s->carried_count, sizeof *s->carried);
     s->initial = cbi_calloc(members * widest, sizeof *s->initial);
     s->final = cbi_calloc(members * widest, sizeof *s->final);
-    int made = s->start && s->given && s->stream_of && s->sequence_of && s->carried && s->initial &&
-               s->final;
-    for (size_t i = 0; made && i < states; i++)
-        made = (s->carried[i] = cbi_calloc(s->rows * widest, sizeof(float))) != NULL;
-    if (!made) {
+    if (!s->start || !s->given || !s->stream_of || !s->sequence_of || !s->carried || !s->initial ||
+        !s->final) {
         cbi_stream_fini(s);
         return cb_fail(err, CB_ENOMEM, "streams: %zu rows of %zu steps", rows, unroll);
     }
@@ -90,8 +88,6 @@ cb_status cbi_stream_init(cbi_stream *s, const cb_data *data, const cb_split *sp
 
 void cbi_stream_fini(cbi_stream *s) {
     cbi_batch_fini(&s->batch);
-    for (size_t i = 0; s->carried && i < s->carried_count; i++)
-        cbi_free(s->carried[i]);
     cbi_free(s->start);
     cbi_free(s->given);
     cbi_free(s->stream_of);
@@ -102,16 +98,12 @@ void cbi_stream_fini(cbi_stream *s) {
     *s = (cbi_stream){0};
 }
 
-void cbi_stream_rewind(cbi_stream *s) {
-    s->position = 0;
-}
-
-/* The pieces of sequences in the chunk at s->position; their place is their number. */
+/* The pieces of sequences in the chunk at s->at; their place is their number. */
 static size_t cut_members(cbi_stream *s) {
     size_t n = 0;
     for (size_t r = 0; r < s->rows; r++) {
         const size_t end = first_frame(s, r + 1);
-        size_t at = first_frame(s, r) + s->position;
+        size_t at = first_frame(s, r) + s->at;
         const size_t stop = at + s->unroll < end ? at + s->unroll : end;
         while (at < stop) {
             const uint32_t q = s->sequence_of[at];
@@ -159,15 +151,14 @@ static cb_status give(const cbi_stream *s, void *engine, size_t number, size_t l
     for (size_t r = 0; r < B; r++)
         if (s->given[r])
             memcpy(s->initial + r * dim,
-                   s->carried[number] + s->stream_of[s->batch.members[r].place] * dim,
+                   s->carried + number * s->carried_stride +
+                       s->stream_of[s->batch.members[r].place] * dim,
                    dim * sizeof(float));
     return cb_engine_set_initial_rows(engine, l, info->name, s->initial, s->given, B, err);
 }
 
-cb_status cbi_stream_next(cbi_stream *s, cb_engine *engine, int *more, cb_err *err) {
-    *more = s->position < s->length;
-    if (!*more)
-        return CB_OK;
+cb_status cbi_stream_pack(cbi_stream *s, size_t at, cb_engine *engine, cb_err *err) {
+    s->at = at;
     const size_t n = cut_members(s);
     cbi_batch_lay_out(&s->batch, s->split, n);
     describe_rows(s, n);
@@ -183,16 +174,15 @@ static cb_status take(const cbi_stream *s, void *engine, size_t number, size_t l
         const cbi_member *m = &s->batch.members[r];
         const uint32_t stream = s->stream_of[m->place];
         /* The piece that reaches the end of the chunk. */
-        if (m->from + m->length == first_frame(s, stream) + s->position + s->unroll)
-            memcpy(s->carried[number] + stream * dim, s->final + r * dim, dim * sizeof(float));
+        if (m->from + m->length == first_frame(s, stream) + s->at + s->unroll)
+            memcpy(s->carried + number * s->carried_stride + stream * dim, s->final + r * dim,
+                   dim * sizeof(float));
     }
     return st;
 }
 
 cb_status cbi_stream_keep(cbi_stream *s, const cb_engine *engine, cb_err *err) {
-    cb_status st = each_state(s, (void *)(uintptr_t)engine, take, err);
-    s->position += s->unroll;
-    return st;
+    return each_state(s, (void *)(uintptr_t)engine, take, err);
 }
 
 static cb_status forget(const cbi_stream *s, void *engine, size_t number, size_t l,

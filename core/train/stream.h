@@ -17,14 +17,15 @@ typedef struct cbi_stream {
     const cb_split *split;
     const cb_stack *stack;
     size_t rows, unroll;
-    size_t length;         /* of the longest stream */
-    size_t position;       /* steps of the streams that have been packed */
-    uint32_t *start;       /* [most members] t of each member's first frame within its sequence */
-    unsigned char *given;  /* [most members] 1: goes on from the last chunk */
-    uint32_t *stream_of;   /* [most members] after the layout */
-    uint32_t *sequence_of; /* [frames of the split] */
-    float **carried;       /* [states of all layers] [rows][dim] */
-    size_t carried_count;
+    size_t at;              /* of the chunk that is packed */
+    size_t length;          /* of the longest stream */
+    uint32_t *start;        /* [most members] t of each member's first frame within its sequence */
+    unsigned char *given;   /* [most members] 1: goes on from the last chunk */
+    uint32_t *stream_of;    /* [most members] after the layout */
+    uint32_t *sequence_of;  /* [frames of the split] */
+    float *carried;         /* [states of all layers][rows][widest state] */
+    size_t carried_count;   /* floats of it */
+    size_t carried_stride;  /* floats of one state */
     float *initial, *final; /* [most members][widest state] */
 } cbi_stream;
 
@@ -37,10 +38,10 @@ void cbi_stream_fini(cbi_stream *stream);
 CB_MUST_USE cb_status cbi_stream_bytes(const cb_data *data, const cb_split *split,
                                        const cb_stack *stack, size_t rows, size_t unroll,
                                        size_t *bytes, cb_err *err);
-void cbi_stream_rewind(cbi_stream *stream);
-/* Packs the next chunk into stream->batch and gives the engine its initial states; 0 in *more at
- * the end. After the chunk was run, cbi_stream_keep takes its last states. */
-CB_MUST_USE cb_status cbi_stream_next(cbi_stream *stream, cb_engine *engine, int *more,
+/* Packs the chunk that begins with step `at` of the streams into stream->batch and gives the engine
+ * its initial states. After it was run, cbi_stream_keep takes its last states. The next chunk
+ * begins `unroll` steps later, while that is below stream->length. */
+CB_MUST_USE cb_status cbi_stream_pack(cbi_stream *stream, size_t at, cb_engine *engine,
                                       cb_err *err);
 CB_MUST_USE cb_status cbi_stream_keep(cbi_stream *stream, const cb_engine *engine, cb_err *err);
 /* The engine forgets the initial states that a stream gave it. */

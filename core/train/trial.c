@@ -396,6 +396,11 @@ size_t cb_trial_param_count(const cb_trial *trial) {
            (cb_stack_output_dim(trial->stack) + 1) * trial->data->target_dim;
 }
 
+size_t cbi_trial_weight_count(const cb_trial *trial) {
+    return cb_stack_weight_count(trial->stack) +
+           (cb_stack_output_dim(trial->stack) + 1) * trial->data->target_dim;
+}
+
 size_t cb_trial_epochs(const cb_trial *trial) {
     return trial->options.most_epochs;
 }

@@ -25,6 +25,9 @@ struct cb_trial {
 CB_MUST_USE cb_status cbi_readout_count(const cb_stack *stack, const cb_data *data, size_t *count,
                                         cb_err *err);
 
+/* Stack's and readout's together. */
+size_t cbi_trial_weight_count(const cb_trial *trial);
+
 /*
  * Builds the stack whose layers with hidden = 0 have the largest size such that stack and readout
  * learn at most `params` numbers; *hidden receives it.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * White-box test of streams: each frame is met once an epoch, and meets the state that it would meet
- * if its sequence, from where its stream takes it up, were run in one piece.
+ * White-box test of streams: each frame is met once an epoch, and meets the state that it would
+ * meet if its sequence, from where its stream takes it up, were run in one piece.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,8 +60,8 @@ static void run_piece(rig *g, size_t from, size_t length, float *y) {
     for (size_t t = 0; t < length; t++)
         rows[t] = 1;
     const cb_steps steps = {.T = length, .B = 1, .rows = rows, .frames = length};
-    assert_int_equal(cb_engine_forward(g->engine, &steps, g->t.x + from * TOY_INPUT, TOY_INPUT, NULL,
-                                       0, &out, &err),
+    assert_int_equal(cb_engine_forward(g->engine, &steps, g->t.x + from * TOY_INPUT, TOY_INPUT,
+                                       NULL, 0, &out, &err),
                      CB_OK);
     for (size_t t = 0; t < length; t++)
         memcpy(y + t * H, out.data + t * out.ld, H * sizeof *y);
@@ -77,25 +77,21 @@ static size_t sequence_at(size_t frame) {
 static void check_streams(rig *g, size_t rows, size_t unroll) {
     cbi_stream s;
     cb_err err;
-    int more, met[TOY_FRAMES] = {0};
+    int met[TOY_FRAMES] = {0};
     float expected[TOY_FRAMES * H], got[TOY_FRAMES * H];
-    assert_int_equal(cbi_stream_init(&s, &g->t.data, &g->t.data.split[CB_TRAIN], g->stack, rows,
-                                     unroll, &err),
-                     CB_OK);
+    assert_int_equal(
+        cbi_stream_init(&s, &g->t.data, &g->t.data.split[CB_TRAIN], g->stack, rows, unroll, &err),
+        CB_OK);
     rows = rows < TOY_FRAMES ? rows : TOY_FRAMES;
     for (int epoch = 0; epoch < 2; epoch++) {
-        cbi_stream_rewind(&s);
         size_t chunks = 0;
-        for (;;) {
-            assert_int_equal(cbi_stream_next(&s, g->engine, &more, &err), CB_OK);
-            if (!more)
-                break;
+        for (size_t at = 0; at < s.length; at += unroll) {
+            assert_int_equal(cbi_stream_pack(&s, at, g->engine, &err), CB_OK);
             const cbi_batch *b = &s.batch;
             cb_rows out;
             assert_true(b->steps.T <= unroll);
-            assert_int_equal(cb_engine_forward(g->engine, &b->steps, b->x, b->ldx, NULL, 1, &out,
-                                               &err),
-                             CB_OK);
+            assert_int_equal(
+                cb_engine_forward(g->engine, &b->steps, b->x, b->ldx, NULL, 1, &out, &err), CB_OK);
             for (size_t f = 0; f < b->steps.frames; f++) {
                 const size_t frame = (size_t)(b->x[f * b->ldx] * 8 + 0.5F);
                 met[frame]++;
@@ -145,9 +141,9 @@ static void test_refused(void **state) {
     assert_int_equal(cbi_stream_init(&s, &g.t.data, &g.t.data.split[0], g.stack, 2, 3, &err),
                      CB_EARG);
     g.t.data.when = CB_WHEN_EACH;
-    assert_int_equal(cbi_stream_init(&s, &g.t.data, &g.t.data.split[0], g.stack, 20,
-                                     (size_t)1 << 40, &err),
-                     CB_ESHAPE);
+    assert_int_equal(
+        cbi_stream_init(&s, &g.t.data, &g.t.data.split[0], g.stack, 20, (size_t)1 << 40, &err),
+        CB_ESHAPE);
     rig_close(&g);
 }
 

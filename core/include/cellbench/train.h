@@ -184,7 +184,7 @@ CB_API CB_MUST_USE cb_status cb_trial_memory(const cb_trial *trial, size_t *byte
 typedef enum cb_trial_state {
     CB_TRIAL_DONE = 0,     /* ran to its end or was stopped early by its patience */
     CB_TRIAL_DIVERGED = 1, /* loss, gradient or a weight was not finite, in epoch `epochs` */
-    CB_TRIAL_STOPPED = 2   /* `stop` said so: no result */
+    CB_TRIAL_STOPPED = 2   /* `stop` said so: no result, but perhaps a checkpoint */
 } cb_trial_state;
 
 /* One row of a learning curve; metrics are weighted by frame over the split (CB_WHEN_LAST: by
@@ -201,8 +201,22 @@ typedef struct cb_train_events {
     void *context;
     /* May be NULL. A status other than CB_OK ends the trial with it. */
     cb_status (*row)(void *context, const cb_epoch_row *row, cb_err *err);
-    /* May be NULL. Asked between updates; 1 stops the trial. */
+    /* May be NULL. Asked between batches, of training and of evaluations; 1 stops the trial. */
     int (*stop)(void *context);
+    /*
+     * NULL: none. Path of a file from which the trial goes on if a whole checkpoint of this very
+     * trial lies there (same key, CB_NUMERICS and kernels, hash of its content intact); anything
+     * else in that place is left alone until the first checkpoint takes it, and the training begins
+     * at its beginning. The rows of the earlier attempt are told again first, so that the receiver
+     * always gets the whole curve; rows, weights and result have the bits of an undisturbed run.
+     *
+     * Written each checkpoint_seconds (0: not by time), but so seldom that it takes no more than about
+     * 2 % of the time, and when `stop` says so. It appears whole or not at all. What cannot be
+     * written does no harm to the trial: see checkpoint_error below. The caller removes the file
+     * when the result is kept.
+     */
+    const char *checkpoint;
+    double checkpoint_seconds;
 } cb_train_events;
 
 typedef struct cb_trial_result {
@@ -215,8 +229,12 @@ typedef struct cb_trial_result {
     double test;                    /* taken once, from the best weights */
     double valid_error, test_error; /* share of wrong classes; NaN unless CB_LOSS_SOFTMAX */
     size_t updates;
-    double wall_seconds, cpu_seconds;
+    double wall_seconds, cpu_seconds; /* of all attempts that the checkpoints joined */
     double flop;
+    size_t resumed_epochs;  /* taken over from a checkpoint: epochs that it had ended, */
+    size_t resumed_updates; /* and updates; 0: began at the beginning */
+    size_t checkpoints;     /* written in this attempt */
+    char checkpoint_error[CB_ERR_TEXT]; /* why the last one could not be; "" if it could */
     float *weights; /* the best ones: stack's, then readout V [K][H], then its bias [K];
                        caller frees with cb_free; NULL if diverged or stopped */
     size_t weight_count;
@@ -236,6 +254,18 @@ CB_API CB_MUST_USE cb_status cb_trial_run(const cb_trial *trial, const cb_train_
  * file's hash. */
 CB_API CB_MUST_USE cb_status cb_trial_save(const cb_trial *trial, const cb_trial_result *result,
                                            const char *path, char *sha256, cb_err *err);
+/* Reads such a file, or one of the same tensors that another program wrote as F32, into weights in
+ * the order of cb_trial_result; caller frees them with cb_free. CB_EDATA: it is not such a file, or
+ * a tensor is missing, unknown or of another type or shape (it may be another trial's: names and
+ * shapes decide); CB_EIO. */
+CB_API CB_MUST_USE cb_status cb_trial_load(const cb_trial *trial, const char *path, float **weights,
+                                           size_t *count, cb_err *err);
+/* The same for the weights of a stack alone, w [cb_stack_weight_count]. A file's readout is passed
+ * over, so that the weights of a trial can be loaded into its stack. */
+CB_API CB_MUST_USE cb_status cb_weights_save(const cb_stack *stack, const float *w,
+                                             const char *path, cb_err *err);
+CB_API CB_MUST_USE cb_status cb_weights_load(const cb_stack *stack, const char *path, float *w,
+                                             cb_err *err);
 
 #ifdef __cplusplus
 }
