@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "cellbench/engine.h"
 #include "cellbench/task.h"
+#include "cellbench/train.h"
 #include "train/average.h"
 #include "train/course.h"
 
@@ -54,6 +55,12 @@ CB_MUST_USE cb_status cbi_options_resolve(json_t **out, const json_t *given, con
 CB_MUST_USE cb_status cbi_options_read(cbi_options *out, json_t *resolved, const cb_stack *stack,
                                        const cb_data *data, cb_err *err);
 void cbi_options_fini(cbi_options *options);
+
+/* The setting whose value decides whether this one is read; NULL: none does. */
+const char *cbi_options_chooser(const char *setting);
+/* Which of `given` have no effect in what they were resolved to. Caller: cbi_free. */
+CB_MUST_USE cb_status cbi_options_idle(cb_idle_setting **out, size_t *n, const json_t *given,
+                                       const json_t *resolved, cb_err *err);
 
 /* A resolved setting; 0 if it is left out or null. */
 double cbi_options_number(const json_t *resolved, const char *name);

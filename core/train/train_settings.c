@@ -136,6 +136,14 @@ static const struct {
 };
 /* clang-format on */
 
+const char *cbi_options_chooser(const char *setting) {
+    /* "rate" has defaults there, but every optimiser reads it. */
+    for (size_t i = 0; i < sizeof dependents / sizeof *dependents; i++)
+        if (strcmp(dependents[i].setting, setting) == 0 && strcmp(setting, "rate") != 0)
+            return dependents[i].chooser;
+    return NULL;
+}
+
 const cb_setting_def *cb_train_settings(void) {
     return settings;
 }
@@ -263,8 +271,11 @@ static cb_status resolve_dependents(json_t *train, const json_t *all, const json
         read[i] = strcmp(chosen, dependents[i].value) == 0;
         if (!read[i] || fallback == NULL || (own && !json_is_null(own)))
             continue;
-        json_t *value = json_loads(fallback, JSON_DECODE_ANY, NULL);
-        if (value == NULL || json_object_set_new(train, name, value) != 0)
+        json_t *value;
+        cb_status st = cbi_json_parse(&value, fallback, strlen(fallback), name, err);
+        if (st != CB_OK)
+            return st;
+        if (json_object_set_new(train, name, value) != 0)
             return out_of_memory(err);
     }
     for (size_t i = 0; i < COUNT; i++) {

@@ -334,7 +334,9 @@ static cb_status fill_trial(cb_trial *trial, const json_t *raw, const cb_task *t
         (st = cbi_options_resolve(&trial->train, json_object_get(raw, "train"), trial->stack,
                                   trial->data, err)) != CB_OK ||
         (st = cbi_options_read(&trial->options, trial->train, trial->stack, trial->data, err)) !=
-            CB_OK)
+            CB_OK ||
+        (st = cbi_options_idle(&trial->idle, &trial->idle_count, json_object_get(raw, "train"),
+                               trial->train, err)) != CB_OK)
         goto out;
     st = make_spec(trial, &all, own_task, err);
     own_task = NULL;
@@ -367,6 +369,7 @@ void cb_trial_destroy(cb_trial *trial) {
     if (trial == NULL)
         return;
     cbi_options_fini(&trial->options);
+    cbi_free(trial->idle);
     json_decref(trial->train);
     cb_stack_destroy(trial->stack);
     cbi_free(trial->spec);
@@ -385,6 +388,11 @@ const char *cb_trial_key(const cb_trial *trial) {
 
 const cb_stack *cb_trial_stack(const cb_trial *trial) {
     return trial->stack;
+}
+
+const cb_idle_setting *cb_trial_idle(const cb_trial *trial, size_t *n) {
+    *n = trial->idle_count;
+    return trial->idle;
 }
 
 size_t cb_trial_hidden(const cb_trial *trial) {

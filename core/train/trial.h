@@ -17,6 +17,8 @@ struct cb_trial {
     uint64_t seed;
     json_t *train; /* resolved settings; the options borrow from it */
     cbi_options options;
+    cb_idle_setting *idle;
+    size_t idle_count;
     char *spec;
     char key[65];
 };

@@ -230,6 +230,37 @@ static void test_what_does_not_change_the_key(void **state) {
                 1);
 }
 
+static void expect_idle(const char *spec, const char *expected) {
+    size_t n;
+    char got[1024] = "";
+    cb_trial *trial = make_trial(adding, spec);
+    const cb_idle_setting *idle = cb_trial_idle(trial, &n);
+    for (size_t i = 0; i < n; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s: %s; ", idle[i].name,
+                 idle[i].why);
+    assert_string_equal(got, expected);
+    cb_trial_destroy(trial);
+}
+
+static void test_settings_without_effect(void **state) {
+    (void)state;
+    expect_idle(base, "");
+    expect_idle(WITH_TRAIN(LSTM, "'clip':null,'l2':0,'dropout':0.0,'average':'none','warm_up':0"),
+                "");
+    expect_idle(WITH_TRAIN(LSTM, "'rate':0.1,'beta1':0.9,'loss_scale':'sequence'"), "");
+    expect_idle(WITH_TRAIN(LSTM, "'momentum':0.5,'schedule_factor':0.5,'average_decay':0.9"),
+                "momentum: optimiser 'adam' does not read it; schedule_factor: no schedule is set "
+                "that reads it; average_decay: no average is set that reads it; ");
+    expect_idle(WITH_TRAIN(LSTM, "'average':'mean','average_decay':0.9,'optimiser':'sgd',"
+                                 "'beta2':0.9,'updates':1000000,'operations':1e20"),
+                "beta2: optimiser 'sgd' does not read it; average_decay: average 'mean' does not "
+                "read it; updates: the epochs are over before; operations: the epochs are over "
+                "before; ");
+    expect_idle(WITH_TRAIN(RNN, "'forget_bias':1"), "forget_bias: the cell has no vector b_f; ");
+    expect_idle(WITH_TRAIN(LSTM, "'forget_bias':1,'init':{'b_f':'zero'}"),
+                "forget_bias: init has a law for b_f; ");
+}
+
 /* LSTM: 4*H*(I+H+1) and the readout's H+1, with I = 2. */
 static size_t lstm_count(size_t H) {
     return 4 * H * (2 + H + 1) + H + 1;
@@ -447,6 +478,7 @@ int main(void) {
         cmocka_unit_test(test_old_specifications_stay),
         cmocka_unit_test(test_what_changes_the_key),
         cmocka_unit_test(test_what_does_not_change_the_key),
+        cmocka_unit_test(test_settings_without_effect),
         cmocka_unit_test(test_params),
         cmocka_unit_test(test_params_of_a_cell_that_divides),
         cmocka_unit_test(test_refused),

@@ -169,6 +169,16 @@ CB_API void cb_trial_destroy(cb_trial *trial);
  * gives the same trial. */
 CB_API const char *cb_trial_spec(const cb_trial *trial);
 CB_API const char *cb_trial_key(const cb_trial *trial); /* 64 hex digits; borrowed */
+
+/* A setting of "train" that was given and has no effect in this trial: momentum beside adam. It is
+ * no error, and not part of the trial's identity. */
+typedef struct cb_idle_setting {
+    const char *name;
+    char why[96]; /* "optimiser 'adam' does not read it" */
+} cb_idle_setting;
+/* In the order of cb_train_settings; borrowed until destroy. */
+CB_API const cb_idle_setting *cb_trial_idle(const cb_trial *trial, size_t *n);
+
 /* Borrowed until destroy. */
 CB_API const cb_stack *cb_trial_stack(const cb_trial *trial);
 CB_API size_t cb_trial_hidden(const cb_trial *trial); /* of the top layer */
