@@ -165,6 +165,8 @@ CB_MUST_USE cb_status cbi_cli_check_name(cb_store *store, const char *what, cons
                                          const char *sql, const cb_value *values, size_t n,
                                          cb_err *err);
 CB_MUST_USE cb_status cbi_cli_check_study(cb_store *store, const char *study, cb_err *err);
+/* Of the database's schema. */
+CB_MUST_USE cb_status cbi_cli_version(cb_store *store, int64_t *version, cb_err *err);
 /* CB_ESTORE if the schema is older: a database that is only read is not migrated. */
 CB_MUST_USE cb_status cbi_cli_need_version(cb_store *store, int64_t version, cb_err *err);
 cb_value cbi_cli_text_value(const char *text);             /* to bind; borrowed */

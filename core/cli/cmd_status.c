@@ -14,20 +14,23 @@
 /* Attempts are summed apart from trials: joined to each trial they cost twice the time. CROSS JOIN
  * keeps the loops in this order: down a study's list, which is sorted by trial. */
 static const char studies_sql[] =
-    "with counted as (select st.study_id, count(*) as trials, count(*) filter (where t.state = "
-    "'done') as done, count(*) filter (where t.state = 'diverged') as diverged, count(*) filter "
-    "(where t.state = 'failed') as failed, count(*) filter (where t.state = 'running') as running, "
-    "count(*) filter (where t.state = 'pending') as pending from study_trial as st cross join "
-    "trial as t on t.trial_id = st.trial_id where st.retired = 0 group by st.study_id), "
-    "spent as (select st.study_id, total(a.wall_seconds) as seconds, max(coalesce(a.ended_utc, "
-    "a.started_utc)) as last from study_trial as st cross join attempt as a on a.trial_id = "
-    "st.trial_id where st.retired = 0 group by st.study_id) "
+    "with spent as (select st.study_id, total(a.wall_seconds) as seconds, max(coalesce("
+    "a.ended_utc, a.started_utc)) as last from study_trial as st cross join attempt as a on "
+    "a.trial_id = st.trial_id where st.retired = 0 group by st.study_id) "
     "select s.name as study, coalesce(c.trials, 0) as trials, coalesce(c.done, 0) as done, "
     "coalesce(c.diverged, 0) as diverged, coalesce(c.failed, 0) as failed, coalesce(c.running, 0) "
     "as running, coalesce(c.pending, 0) as pending, coalesce(p.seconds, 0.0) as seconds, "
-    "coalesce(p.last, s.updated_utc) as last_activity_utc from study as s left join counted as c "
-    "on c.study_id = s.study_id left join spent as p on p.study_id = s.study_id order by "
-    "s.study_id";
+    "coalesce(p.last, s.updated_utc) as last_activity_utc from study as s left join (%s) as c on "
+    "c.study_id = s.study_id left join spent as p on p.study_id = s.study_id order by s.study_id";
+
+enum { SQL_BYTES = 2048 };
+
+static cb_status studies_query(char sql[SQL_BYTES], cb_store *store, cb_err *err) {
+    int64_t version = 0;
+    cb_status st = cbi_cli_version(store, &version, err);
+    snprintf(sql, SQL_BYTES, studies_sql, cbi_standing_counted(version));
+    return st;
+}
 
 /* The study, its trials that failed, the latest first. */
 static const char failed_sql[] =
@@ -95,9 +98,11 @@ static cb_status print_studies(cb_store *store, int *any, cb_err *err) {
     enum { COLUMNS = sizeof names / sizeof *names, TIME = 7 };
     cbi_cli_table table = {.columns = COLUMNS, .names = names};
     cb_query *query = NULL;
-    char text[32];
+    char text[32], sql[SQL_BYTES];
     int has_row = 0;
-    cb_status st = cb_query_open(&query, store, studies_sql, NULL, 0, err);
+    cb_status st = studies_query(sql, store, err);
+    if (st == CB_OK)
+        st = cb_query_open(&query, store, sql, NULL, 0, err);
     while (st == CB_OK && (st = cb_query_next(query, &has_row, err)) == CB_OK && has_row)
         for (size_t i = 0; i < COLUMNS; i++) {
             const cb_value value = cb_query_column(query, i);
@@ -152,6 +157,12 @@ static cb_status print_people(cb_store *store, cb_err *err) {
     return st;
 }
 
+static cb_status print_programs(cb_store *store, cbi_cli_format format, cb_err *err) {
+    char sql[SQL_BYTES];
+    cb_status st = studies_query(sql, store, err);
+    return st == CB_OK ? cbi_cli_print_query(store, sql, NULL, 0, format, err) : st;
+}
+
 static int run(const cbi_cli_args *args) {
     cb_err err;
     cb_store *store = NULL;
@@ -170,8 +181,10 @@ static int run(const cbi_cli_args *args) {
     cb_status st = cb_store_open(&store, args->rest[0], CB_STORE_READ, &err);
     if (st == CB_OK && runs)
         st = print_runs(store, format, &err);
-    else if (st == CB_OK && (failed || format != CBI_CLI_PLAIN))
-        st = cbi_cli_print_query(store, failed ? failed_sql : studies_sql, NULL, 0, format, &err);
+    else if (st == CB_OK && failed)
+        st = cbi_cli_print_query(store, failed_sql, NULL, 0, format, &err);
+    else if (st == CB_OK && format != CBI_CLI_PLAIN)
+        st = print_programs(store, format, &err);
     else if (st == CB_OK)
         st = print_people(store, &err);
     cb_store_close(store);

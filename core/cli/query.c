@@ -89,14 +89,20 @@ cb_status cbi_cli_check_study(cb_store *store, const char *study, cb_err *err) {
     return cbi_cli_check_name(store, "study", study, "select name from study", NULL, 0, err);
 }
 
-cb_status cbi_cli_need_version(cb_store *store, int64_t version, cb_err *err) {
+cb_status cbi_cli_version(cb_store *store, int64_t *version, cb_err *err) {
     cb_query *query = NULL;
     int has_row = 0;
-    int64_t got = 0;
+    *version = 0;
     cb_status st = cb_query_open(&query, store, "pragma user_version", NULL, 0, err);
     if (st == CB_OK && (st = cb_query_next(query, &has_row, err)) == CB_OK && has_row)
-        got = cb_query_column(query, 0).integer;
+        *version = cb_query_column(query, 0).integer;
     cb_query_close(query);
+    return st;
+}
+
+cb_status cbi_cli_need_version(cb_store *store, int64_t version, cb_err *err) {
+    int64_t got = 0;
+    cb_status st = cbi_cli_version(store, &got, err);
     if (st == CB_OK && got < version)
         st = cb_fail(err, CB_ESTORE,
                      "%s: expected a schema of version %lld or newer, got %lld; 'cellbench run' "

@@ -15,16 +15,36 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-/* Columns that older schemas lack. */
+/* How studies are counted: where the schema has no view for it, and no costs, every trial costs 1.
+ */
+static const char counted_before_3[] =
+    "select st.study_id as study_id, count(*) as trials, sum(t.state = 'done') as done, "
+    "sum(t.state = 'diverged') as diverged, sum(t.state = 'failed') as failed, sum(t.state = "
+    "'running') as running, sum(t.state = 'pending') as pending, 1.0 * sum(t.state in ('pending', "
+    "'running')) as left_cost from study_trial as st cross join trial as t on t.trial_id = "
+    "st.trial_id where st.retired = 0 group by st.study_id";
+static const char counted_now[] = "select study_id, trials, done, diverged, failed, running, "
+                                  "pending, left_flop as left_cost from progress";
+
+/* What older schemas lack. */
 typedef struct dialect {
-    const char *cost, *unregistered, *role;
+    const char *counted, *cost, *role, *run_study;
 } dialect;
 
 static const dialect dialects[] = {
-    {"1.0", "0", "1"},
-    {"1.0", "0", "st.role = 'first'"},
-    {"t.cost_flop", "s.trial_count - s.registered", "st.role = 'first'"},
+    {counted_before_3, "1.0", "1", "NULL"},
+    {counted_before_3, "1.0", "st.role = 'first'", "NULL"},
+    {counted_now, "t.cost_flop", "st.role = 'first'", "r.study_id"},
 };
+
+static const dialect *dialect_of(int64_t version) {
+    const int64_t known = sizeof dialects / sizeof *dialects;
+    return &dialects[version < 1 ? 0 : version > known ? known - 1 : version - 1];
+}
+
+const char *cbi_standing_counted(int64_t version) {
+    return dialect_of(version)->counted;
+}
 
 typedef struct reading {
     cbi_standing *out;
@@ -74,34 +94,40 @@ static cb_status no_memory(const reading *r) {
 /* ---- studies ---- */
 
 static cb_status read_version(reading *r, cb_query *query) {
-    const int64_t version = integer(query, 0);
-    const int64_t known = sizeof dialects / sizeof *dialects;
-    r->columns = &dialects[version < 1 ? 0 : version > known ? known - 1 : version - 1];
+    r->columns = dialect_of(integer(query, 0));
     return CB_OK;
 }
 
 static cb_status read_study(reading *r, cb_query *query) {
+    cb_study_counts *counts = &r->out->now.counts;
     r->out->studies++;
-    r->out->open += integer(query, 2);
+    r->out->open += integer(query, 6) + integer(query, 7);
     if (r->out->study != NULL)
         return CB_OK;
     r->study_id = integer(query, 0);
-    r->out->now.counts.pending = integer(query, 3); /* so far only those not registered */
+    *counts = (cb_study_counts){
+        .total = integer(query, 2),
+        .done = integer(query, 3),
+        .diverged = integer(query, 4),
+        .failed = integer(query, 5),
+        .running = integer(query, 6),
+        .pending = integer(query, 7),
+    };
+    r->open_cost = cbi_cli_real(query, 8);
     return (r->out->study = cbi_cli_text(query, 1)) != NULL ? CB_OK : no_memory(r);
 }
 
 /* All studies, that which is shown first. */
 static cb_status read_studies(reading *r, const char *name) {
-    char order[64];
-    /* A study that someone works on is the newest of those with open trials. */
-    snprintf(order, sizeof order, name != NULL ? "s.name = ?1 desc" : "open > 0 desc");
-    char sql[1024];
+    char sql[1280];
     snprintf(sql, sizeof sql,
-             "select s.study_id, s.name, (select count(*) from study_trial as st cross join trial "
-             "as t on t.trial_id = st.trial_id where st.study_id = s.study_id and st.retired = 0 "
-             "and t.state in ('pending', 'running')) + %s as open, %s from study as s order by %s, "
-             "s.updated_utc desc, s.study_id desc",
-             r->columns->unregistered, r->columns->unregistered, order);
+             "select s.study_id, s.name, coalesce(c.trials, 0), coalesce(c.done, 0), "
+             "coalesce(c.diverged, 0), coalesce(c.failed, 0), coalesce(c.running, 0), "
+             "coalesce(c.pending, 0), coalesce(c.left_cost, 0.0) from study as s left join (%s) as "
+             "c on c.study_id = s.study_id order by %s, s.updated_utc desc, s.study_id desc",
+             r->columns->counted,
+             /* A study that someone works on is the newest of those with open trials. */
+             name != NULL ? "s.name = ?1 desc" : "coalesce(c.running + c.pending, 0) > 0 desc");
     const cb_value value = cbi_cli_text_value(name != NULL ? name : "");
     cb_query *query = NULL;
     int has_row = 0;
@@ -116,56 +142,39 @@ static cb_status read_studies(reading *r, const char *name) {
 
 static cb_status read_cell(reading *r, cb_query *query) {
     cb_progress *now = &r->out->now;
-    cb_study_counts *counts = &now->counts;
     void *cells = r->out->cells;
     if (cbi_grow(&cells, &r->out->cell_capacity, now->cell_count + 1, sizeof *r->out->cells) !=
         CB_OK)
         return no_memory(r);
     now->cells = r->out->cells = cells;
-    const int64_t done = integer(query, 1), diverged = integer(query, 2);
     char *name = cbi_cli_text(query, 0);
     r->out->cells[now->cell_count++] = (cb_cell_progress){
         .cell = name,
-        .done = done + diverged,
-        .running = integer(query, 4),
-        .best_valid = cbi_cli_real(query, 6),
+        .done = integer(query, 1),
+        .running = integer(query, 2),
+        .best_valid = cbi_cli_real(query, 3),
     };
     if (name == NULL)
         return no_memory(r);
-    counts->done += done;
-    counts->diverged += diverged;
-    counts->failed += integer(query, 3);
-    counts->running += integer(query, 4);
-    counts->pending += integer(query, 5);
-    r->open_cost += cbi_cli_real(query, 7);
-    r->done_cost += cbi_cli_real(query, 8);
-    r->done_seconds += cbi_cli_real(query, 9);
-    if (r->out->metric == NULL && (r->out->metric = cbi_cli_text(query, 10)) == NULL)
+    r->done_cost += cbi_cli_real(query, 4);
+    r->done_seconds += cbi_cli_real(query, 5);
+    if (r->out->metric == NULL && (r->out->metric = cbi_cli_text(query, 6)) == NULL)
         return no_memory(r);
     return CB_OK;
 }
 
 static cb_status read_cells(reading *r) {
-    const int64_t unregistered = r->out->now.counts.pending;
     const char *cost = r->columns->cost;
     cb_status st = each_rowf(
         r, 1, read_cell,
-        "select c.name, count(*) filter (where t.state = 'done'), count(*) filter (where t.state = "
-        "'diverged'), count(*) filter (where t.state = 'failed'), count(*) filter (where t.state = "
-        "'running'), count(*) filter (where t.state = 'pending'), min(a.valid) filter (where "
-        "t.state = 'done' and %s), total(%s) filter (where t.state in ('pending', 'running')), "
-        "total(%s) filter (where a.wall_seconds is not null), total(a.wall_seconds), max(t.metric) "
-        "from study_trial as st cross join trial as t on t.trial_id = st.trial_id cross join cell "
-        "as c on c.cell_id = st.cell_id left join attempt as a on a.attempt_id = "
+        "select c.name, sum(t.state in ('done', 'diverged')), sum(t.state = 'running'), "
+        "min(a.valid) filter (where t.state = 'done' and %s), total(%s) filter (where "
+        "a.wall_seconds > 0 and %s > 0), total(a.wall_seconds) filter (where %s > 0), "
+        "max(t.metric) from study_trial as st cross join trial as t on t.trial_id = st.trial_id "
+        "cross join cell as c on c.cell_id = st.cell_id left join attempt as a on a.attempt_id = "
         "t.result_attempt_id and t.state in ('done', 'diverged') where st.study_id = ?1 and "
         "st.retired = 0 group by st.cell_id order by min(st.position)",
-        r->columns->role, cost, cost);
-    cb_study_counts *c = &r->out->now.counts;
-    c->total = c->done + c->diverged + c->failed + c->running + c->pending;
-    const int64_t registered = c->total - unregistered;
-    /* What is not registered yet is taken to cost like the rest. */
-    if (registered > 0)
-        r->open_cost += (double)unregistered * (r->open_cost + r->done_cost) / (double)registered;
+        r->columns->role, cost, cost, cost);
     r->out->now.metric = r->out->metric;
     return st;
 }
@@ -193,16 +202,14 @@ static cb_status read_run(reading *r, cb_query *query) {
         .jobs = integer(query, 1),
         .trials = integer(query, 2),
         .seconds = cbi_cli_real(query, 3),
-        .rate = NAN,
+        .rate = cbi_cli_real(query, 5),
+        .here = integer(query, 6) != 0,
     };
     char *host = cbi_cli_text(query, 4);
     if (host == NULL)
         return no_memory(r);
     snprintf(run.host, sizeof run.host, "%s", host);
     cbi_free(host);
-    const double cost = cbi_cli_real(query, 5), seconds = cbi_cli_real(query, 6);
-    if (cost > 0.0 && seconds > 0.0)
-        run.rate = cost / seconds;
     cb_status st = cbi_standing_life(&run, r->store, r->err);
     r->out->alive |= run.lives;
     if (st == CB_OK && r->out->run_count++ < CBI_STANDING_RUNS)
@@ -211,16 +218,17 @@ static cb_status read_run(reading *r, cb_query *query) {
 }
 
 static cb_status read_runs(reading *r) {
-    return each_rowf(r, 0, read_run,
-                     "select r.run_id, r.jobs, (select count(*) from attempt as a where a.run_id = "
-                     "r.run_id and a.state = 'running'), 86400.0 * (julianday('now') - "
-                     "julianday(r.started_utc)), m.host, (select total(%s) from attempt as a cross "
-                     "join trial as t on t.trial_id = a.trial_id where a.run_id = r.run_id and "
-                     "a.state in ('done', 'diverged')), (select total(a.wall_seconds) from attempt "
-                     "as a where a.run_id = r.run_id and a.state in ('done', 'diverged')) from run "
-                     "as r cross join machine as m on m.machine_id = r.machine_id where r.state = "
-                     "'running' order by r.run_id desc",
-                     r->columns->cost);
+    return each_rowf(
+        r, 1, read_run,
+        "select r.run_id, r.jobs, (select count(*) from attempt as a where a.run_id = "
+        "r.run_id and a.state = 'running'), 86400.0 * (julianday('now') - "
+        "julianday(r.started_utc)), m.host, (select total(%s) / "
+        "nullif(total(a.wall_seconds), 0.0) from attempt as a cross join trial as t on "
+        "t.trial_id = a.trial_id where a.run_id = r.run_id and a.state in ('done', "
+        "'diverged') and %s > 0), coalesce(%s, ?1) = ?1 from run as r cross join "
+        "machine as m on m.machine_id = r.machine_id where r.state = 'running' order "
+        "by r.run_id desc",
+        r->columns->cost, r->columns->cost, r->columns->run_study);
 }
 
 /* ---- time ---- */
@@ -243,7 +251,7 @@ static cb_status read_left(reading *r) {
         cbi_standing_run *run = &r->out->runs[i];
         if (!isfinite(run->rate) && r->done_seconds > 0.0)
             run->rate = r->done_cost / r->done_seconds; /* like earlier runs of the study */
-        if (run->works && isfinite(run->rate))
+        if (run->works && run->here && isfinite(run->rate))
             speed += run->rate * (double)run->jobs;
     }
     cb_status st = each_rowf(r, 1, credit_running,

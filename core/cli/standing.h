@@ -16,8 +16,9 @@ typedef struct cbi_standing_run {
     int64_t run_id, jobs, trials; /* trials that it has claimed now */
     const char *word;             /* "alive", "paused", "dead", or "not known here" */
     int lives, works;             /* alive; and not paused */
+    int here;                     /* at work on the study that is shown */
     double seconds;               /* since it began */
-    double rate; /* cost per second and job of what it has finished; NaN: nothing yet */
+    double rate; /* cost per second and job of what it has finished; NaN: not known yet */
     char host[64];
 } cbi_standing_run;
 
@@ -46,6 +47,9 @@ typedef struct cbi_standing {
 /* Reads it; study NULL: chosen as above. CB_EARG if there is no study of that name. */
 CB_MUST_USE cb_status cbi_standing_read(cbi_standing *out, cb_store *store, const char *study,
                                         cb_err *err);
+/* A select that counts the trials of each study, for databases of that version: study_id, trials,
+ * done, diverged, failed, running, pending, left_cost. */
+const char *cbi_standing_counted(int64_t version);
 /* Fills word, lives and works from the locks; run_id and host are given. */
 CB_MUST_USE cb_status cbi_standing_life(cbi_standing_run *run, cb_store *store, cb_err *err);
 void cbi_standing_fini(cbi_standing *standing);

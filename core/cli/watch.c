@@ -111,7 +111,7 @@ static void add_runs(cbi_board *b, const cbi_standing *s, size_t rows) {
     const size_t shown = s->run_count <= rows ? s->run_count : rows - (rows > 0);
     for (size_t i = 0; i < shown; i++) {
         const cbi_standing_run *run = &s->runs[i];
-        cbi_board_linef(b, "run %lld %s, %lld job%s, %lld at work, since %s, on %s",
+        cbi_board_linef(b, "run %lld %s, %lld job%s, %lld at work, for %s, on %s",
                         (long long)run->run_id, run->word, (long long)run->jobs,
                         run->jobs == 1 ? "" : "s", (long long)run->trials,
                         cbi_cli_duration(since, run->seconds), run->host);
