@@ -101,6 +101,33 @@ static void print_sum(const cbi_forecast *f, const cb_study *study, size_t jobs)
                confirmations);
 }
 
+/* Whether no trial of the cell that was looked at made use of the setting. */
+static int is_idle(const cbi_forecast *f, const cbi_forecast_idle *idle) {
+    return idle->count == f->cells[idle->cell].sampled;
+}
+
+/* What was given and changes nothing, each setting once. */
+static void print_idle(const cbi_forecast *f) {
+    for (size_t i = 0; i < f->idle_count; i++) {
+        const cb_idle_setting *setting = &f->idle[i].setting;
+        size_t before = 0, cells = 0;
+        for (size_t k = 0; k < f->idle_count; k++)
+            if (is_idle(f, &f->idle[k]) && strcmp(f->idle[k].setting.name, setting->name) == 0) {
+                before += k < i;
+                cells++;
+            }
+        if (before > 0 || !is_idle(f, &f->idle[i]))
+            continue;
+        printf("No effect: %s (%s)", setting->name, setting->why);
+        for (size_t k = i, n = 0; k < f->idle_count && cells < f->cell_count; k++)
+            if (is_idle(f, &f->idle[k]) && strcmp(f->idle[k].setting.name, setting->name) == 0) {
+                printf(n++ == 0 ? ", for " : ", ");
+                cbi_cli_put(stdout, f->cells[f->idle[k].cell].name);
+            }
+        printf(".\n");
+    }
+}
+
 static int run(const cbi_cli_args *args) {
     cb_err err;
     cb_script *script = NULL;
@@ -122,8 +149,10 @@ static int run(const cbi_cli_args *args) {
     }
     if (st == CB_OK)
         st = print_cells(&forecast, format, &err);
-    if (st == CB_OK && format == CBI_CLI_PLAIN)
+    if (st == CB_OK && format == CBI_CLI_PLAIN) {
         print_sum(&forecast, study, jobs);
+        print_idle(&forecast);
+    }
     cbi_forecast_fini(&forecast);
     cb_script_destroy(script);
     return st == CB_OK ? CBI_EXIT_OK : cbi_cli_fail(&err);
@@ -142,7 +171,7 @@ const cbi_cli_command cbi_cmd_plan = {
     .text = "Counts every trial of the study and times each cell for a moment. Of a study with\n"
             "more than 2,000 trials it looks at some, evenly chosen, and says so. Runs no trial\n"
             "to its end and writes nothing. Results that a database already holds are not taken\n"
-            "off.\n",
+            "off. Settings that were given and change nothing are named.\n",
     .example = "  cellbench plan experiments/quickstart.lua --jobs 2\n",
     .options = options,
     .least = 1,

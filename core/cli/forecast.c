@@ -24,6 +24,7 @@ void cbi_forecast_fini(cbi_forecast *f) {
         cbi_free(f->cells[i].name);
     cbi_free(f->cells);
     cbi_free(f->trials);
+    cbi_free(f->idle);
     memset(f, 0, sizeof *f);
 }
 
@@ -66,6 +67,25 @@ static void add_trial(cbi_forecast_cell *cell, const cb_trial *trial, size_t byt
     widen(cb_trial_param_count(trial), &cell->params_low, &cell->params_high);
 }
 
+static cb_status count_idle(cbi_forecast *f, const cb_trial *trial, size_t cell, cb_err *err) {
+    size_t n = 0;
+    const cb_idle_setting *settings = cb_trial_idle(trial, &n);
+    for (size_t i = 0, at; i < n; i++) {
+        void *idle = f->idle;
+        for (at = 0; at < f->idle_count; at++)
+            if (f->idle[at].cell == cell && strcmp(f->idle[at].setting.name, settings[i].name) == 0)
+                break;
+        if (at == f->idle_count) {
+            if (cbi_grow(&idle, &f->idle_capacity, at + 1, sizeof *f->idle) != CB_OK)
+                return cb_fail(err, CB_ENOMEM, "a list of settings");
+            f->idle = idle;
+            f->idle[f->idle_count++] = (cbi_forecast_idle){.cell = cell, .setting = settings[i]};
+        }
+        f->idle[at].count++;
+    }
+    return CB_OK;
+}
+
 static cb_status look(cbi_forecast *f, const cb_study *study, size_t i, cb_err *err) {
     cb_study_trial made;
     size_t c = 0, bytes = 0;
@@ -75,7 +95,8 @@ static cb_status look(cbi_forecast *f, const cb_study *study, size_t i, cb_err *
     if (st != CB_OK)
         return cb_fail_prefix(err, st, "trial %zu: ", i + 1);
     if ((st = find_cell(f, made.cell, &c, err)) != CB_OK ||
-        (st = cb_trial_memory(made.trial, &bytes, err)) != CB_OK)
+        (st = cb_trial_memory(made.trial, &bytes, err)) != CB_OK ||
+        (st = count_idle(f, made.trial, c, err)) != CB_OK)
         goto out;
     if (cbi_grow(&trials, &f->trial_capacity, f->trial_count + 1, sizeof *f->trials) != CB_OK) {
         st = cb_fail(err, CB_ENOMEM, "a list of %zu trials", f->trial_count + 1);

@@ -29,11 +29,19 @@ typedef struct cbi_forecast_trial {
     double flop;  /* if it takes all its epochs */
 } cbi_forecast_trial;
 
+/* A setting that a cell's trials were given and that had no effect in `count` of them. */
+typedef struct cbi_forecast_idle {
+    size_t cell, count;
+    cb_idle_setting setting;
+} cbi_forecast_idle;
+
 typedef struct cbi_forecast {
     cbi_forecast_cell *cells;
     size_t cell_count, cell_capacity;
     cbi_forecast_trial *trials; /* those that were looked at */
     size_t trial_count, trial_capacity;
+    cbi_forecast_idle *idle;
+    size_t idle_count, idle_capacity;
     double probe_seconds; /* how long a cell was timed */
 } cbi_forecast;
 

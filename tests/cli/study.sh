@@ -81,6 +81,12 @@ says out ',trials_sampled' '^lstm,25,3,3,.*,20'
 sed 's/space = { hidden/search = cb.random { trials = 1000000000 }, &/; s/million/billion/' million.lua > billion.lua
 expect 0 plan billion.lua
 says out '^rnn  *1000000005  ' ' of 2,000,000,000 trials'
+# Settings that change nothing are named, once; one that some trials read is not.
+sed 's/clip = cb.int(1, 10) }/optimiser = cb.choice { "adam", "nesterov" } }/
+     s/train = {/& momentum = 0.5, decay = 0.9,/' million.lua > idle.lua
+expect 0 plan idle.lua
+same "settings without effect" "$(grep -c '^No effect' out)" 1
+says out '^No effect: decay (optimiser .* does not read it)\.$'
 # Of a small one every trial is counted.
 expect 0 plan good.lua
 if grep -q 'evenly chosen' out; then fault "plan of a small study: a sample"; fi
