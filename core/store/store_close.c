@@ -10,7 +10,9 @@
 
 enum { CLOSE_WAIT_MS = 2000 };
 
-static void close_database(cb_store *store) {
+void cbi_store_disconnect(cb_store *store) {
+    if (store->db == NULL)
+        return;
     int is_ours =
         store->lock.fd >= 0 && cbi_lock_take(&store->lock, CBI_LOCK_CHECKPOINT, CBI_LOCK_EXCLUSIVE,
                                              CLOSE_WAIT_MS, NULL) == CB_OK;
@@ -22,7 +24,7 @@ static void close_database(cb_store *store) {
      * other connection is left: then there is nothing to copy and nobody to race with. A store
      * without the lock, which is one that reads, leaves a log with content to the next writer. */
     if (is_ours ||
-        (store->lock.fd < 0 && cbi_store_log_is_empty(sqlite3_db_filename(store->db, "main"))))
+        (store->lock.fd < 0 && store->file != NULL && cbi_store_log_is_empty(store->file)))
         (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     sqlite3_close_v2(store->db);
     store->db = NULL;
@@ -40,11 +42,12 @@ void cb_store_close(cb_store *store) {
     }
     cbi_store_queue_clear(store);
     cbi_store_finalize(store);
+    cbi_store_guard_release(store);
     sqlite3_close_v2(store->reader); /* lives on while a query is open */
-    if (store->db != NULL)
-        close_database(store);
+    cbi_store_disconnect(store);
     cbi_lock_close(&store->lock);
     cbi_free(store->run_instruction_set);
     cbi_free(store->path);
+    cbi_free(store->file);
     cbi_free(store);
 }

@@ -75,15 +75,21 @@ typedef enum cbi_statement_id {
 
 typedef struct cbi_finish cbi_finish; /* a queued result: store_write.c */
 
+typedef struct cbi_guard cbi_guard; /* what queries may do: store_query.c */
+
 struct cb_store {
     sqlite3 *db;     /* the store's own connection */
     sqlite3 *reader; /* for cb_query_*, with its guard; made when first needed */
     sqlite3_stmt *statement[CBI_SQL_COUNT];
-    char *path;
+    char *path; /* as given */
+    char *file; /* the real file, without symbolic links: locks and logs are beside it */
     cb_store_mode mode;
     int is_wal;
     int wait_ms;
-    int wal_pages; /* size of the log after the last commit */
+    int wal_pages;      /* size of the log after the last commit */
+    cbi_guard *guard;   /* of the connection that queries use; made with it */
+    int64_t steps_most; /* of a statement that reads a view of the file; 0: the usual */
+
     cbi_lock lock; /* closed in read mode */
 
     int64_t run_id; /* 0: no run */
@@ -111,14 +117,27 @@ CB_MUST_USE cb_status cbi_store_open_as(cb_store **out, const char *path, cb_sto
  * which steps[v] brings version v to v + 1. CB_EBUSY if another store has the database open. */
 CB_MUST_USE cb_status cbi_store_migrate(cb_store *store, const char *const *steps, int64_t from,
                                         int64_t to, cb_err *err);
-/* Settings of a connection; one for queries only is guarded too. */
-CB_MUST_USE cb_status cbi_store_configure(cb_store *store, sqlite3 *db, int is_query_only,
-                                          cb_err *err);
+/* Within a transaction: from that version to the present, of a database that nobody else has. */
+CB_MUST_USE cb_status cbi_store_migrate_copy(cb_store *store, int64_t from, cb_err *err);
+/* Creates or migrates what needs it. */
+CB_MUST_USE cb_status cbi_store_schema_ready(cb_store *store, cb_err *err);
+/* CB_ESTORE unless all tables of the schema are there, and are tables. */
+CB_MUST_USE cb_status cbi_store_check_tables(cb_store *store, cb_err *err);
+/* What is left to do when a database is opened for reading. */
+CB_MUST_USE cb_status cbi_store_read_ready(cb_store *store, cb_err *err);
+/* Settings of a connection. */
+CB_MUST_USE cb_status cbi_store_configure(cb_store *store, sqlite3 *db, cb_err *err);
+/* Closes the store's connection, leaving no files beside the database where possible. */
+void cbi_store_disconnect(cb_store *store);
 
 /* 1 if no write-ahead log is beside the database, or one without content. */
 int cbi_store_log_is_empty(const char *database);
-/* From now on the connection only prepares statements that read. */
-void cbi_store_guard(sqlite3 *db);
+/* From now on the connection only prepares statements that read; until it is released, which is
+ * before it is closed. Releasing what is not guarded is allowed. */
+CB_MUST_USE cb_status cbi_store_guard(cb_store *store, sqlite3 *db, cb_err *err);
+void cbi_store_guard_release(cb_store *store);
+/* Another limit for statements that read a view of the file. */
+void cbi_store_limit_steps(cb_store *store, int64_t steps);
 
 /* Turns SQLite's code and message into ours: "<path>: <what>: <message>". */
 CB_MUST_USE cb_status cbi_store_fail(const cb_store *store, sqlite3 *db, int rc, const char *what,
@@ -175,6 +194,10 @@ CB_MUST_USE cb_status cbi_store_study_complete(cb_store *store, int64_t study_id
 CB_MUST_USE cb_status cbi_store_requeue(cb_store *store, int64_t study_id, int64_t trial_id,
                                         cb_again again, int64_t *count, cb_err *err);
 
+/* 1 if the name is that of a view of views.sql. */
+int cbi_store_is_view(const char *name);
+/* Makes them as temporary views of the connection, which hide those of the file. */
+CB_MUST_USE cb_status cbi_store_views_temporary(cb_store *store, cb_err *err);
 /* The views of views.sql: *same = 1 if they are in the database as this program has them. */
 CB_MUST_USE cb_status cbi_store_views_same(cb_store *store, int *same, cb_err *err);
 /* Within a transaction: makes them anew. */

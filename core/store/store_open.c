@@ -20,43 +20,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/hash.h"
 #include "base/text.h"
 
 enum { HEADER_BYTES = 100, VERSION_AT = 60, APPLICATION_AT = 68 };
-
-/* Entry v brings a database of version v to v + 1; entry 0 is not used, for a new database gets
- * schema.sql. Entries are only appended, and schema.sql is changed with them. */
-static const char *const migrations[CBI_STORE_VERSION] = {
-    NULL,
-    "ALTER TABLE study_trial ADD COLUMN role TEXT NOT NULL DEFAULT 'first'"
-    " CHECK (role IN ('first', 'confirm'))",
-    "ALTER TABLE study ADD COLUMN trial_count INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE study ADD COLUMN first_key TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE study ADD COLUMN registered INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE study SET trial_count = (SELECT coalesce(max(position) + 1, 0) FROM study_trial AS st"
-    " WHERE st.study_id = study.study_id AND st.retired = 0 AND st.role = 'first');"
-    "UPDATE study SET registered = trial_count;"
-    "ALTER TABLE trial ADD COLUMN forgiven_count INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE trial ADD COLUMN cost_flop REAL NOT NULL DEFAULT 0;"
-    "ALTER TABLE trial ADD COLUMN epochs_most INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE trial ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
-    "CREATE INDEX trial_pending ON trial (trial_id) WHERE state = 'pending';"
-    "DROP INDEX study_trial_position;"
-    "CREATE INDEX study_trial_position ON study_trial (study_id, position, edition, role, retired);"
-    /* The same in every copy of one file, so that copies are known as such. */
-    "ALTER TABLE run ADD COLUMN identity TEXT NOT NULL DEFAULT '';"
-    "UPDATE run SET identity = substr(cellbench_sha256(started_utc || char(10) || run_id || "
-    "char(10)"
-    " || command || char(10) || (SELECT host FROM machine AS m WHERE m.machine_id ="
-    " run.machine_id)), 1, 32);"
-    "ALTER TABLE run ADD COLUMN study_id INTEGER REFERENCES study (study_id);"
-    "CREATE UNIQUE INDEX run_identity ON run (identity);"
-    "CREATE INDEX run_study ON run (study_id);"
-    "ALTER TABLE attempt ADD COLUMN cause TEXT NOT NULL DEFAULT ''"
-    " CHECK (cause IN ('', 'trial', 'worker', 'machine'));"
-    "ALTER TABLE attempt ADD COLUMN resumed_epochs INTEGER NOT NULL DEFAULT 0",
-};
 
 /* ---- what is this file? ---- */
 
@@ -133,7 +99,7 @@ static int note_wal_pages(void *context, sqlite3 *db, const char *name, int page
     return SQLITE_OK;
 }
 
-cb_status cbi_store_configure(cb_store *store, sqlite3 *db, int is_query_only, cb_err *err) {
+cb_status cbi_store_configure(cb_store *store, sqlite3 *db, cb_err *err) {
     static const struct {
         int option, value;
     } config[] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},
@@ -147,13 +113,7 @@ cb_status cbi_store_configure(cb_store *store, sqlite3 *db, int is_query_only, c
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0", NULL,
                           NULL, NULL);
-    if (rc == SQLITE_OK && is_query_only)
-        rc = sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL);
-    if (rc != SQLITE_OK)
-        return cbi_store_fail(store, db, rc, "opening", err);
-    if (is_query_only)
-        cbi_store_guard(db);
-    return CB_OK;
+    return rc == SQLITE_OK ? CB_OK : cbi_store_fail(store, db, rc, "opening", err);
 }
 
 /* A URI that opens the file as one that nobody changes: SQLite then needs no files beside it. */
@@ -227,84 +187,7 @@ out:
     return st;
 }
 
-/* ---- schema ---- */
-
-static cb_status create_schema(cb_store *store, cb_err *err) {
-    int64_t objects;
-    char header[128];
-    cb_status st =
-        cbi_store_integer(store, store->db, "SELECT count(*) FROM sqlite_master", &objects, err);
-    if (st == CB_OK && objects != 0)
-        st = cb_fail(err, CB_ESTORE, "%s: expected an empty database, got another program's tables",
-                     store->path);
-    if (st == CB_OK)
-        st = cbi_store_exec(store, cbi_store_schema_text, err);
-    snprintf(header, sizeof header, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-             (int)CBI_STORE_APPLICATION_ID, (int)CBI_STORE_VERSION);
-    return st == CB_OK ? cbi_store_exec(store, header, err) : st;
-}
-
-/* For migrations: SQLite has no hash of its own. */
-static void sha256_of_text(sqlite3_context *context, int count, sqlite3_value **values) {
-    char hex[CBI_SHA256_HEX];
-    const char *text = (const char *)sqlite3_value_text(values[0]);
-    (void)count;
-    cbi_sha256_hex(text != NULL ? text : "",
-                   text != NULL ? (size_t)sqlite3_value_bytes(values[0]) : 0, hex);
-    sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
-}
-
-cb_status cbi_store_migrate(cb_store *store, const char *const *steps, int64_t from, int64_t to,
-                            cb_err *err) {
-    char header[64];
-    /* Whoever has it open works by the old schema: alone or not at all. */
-    cb_status st = cbi_lock_take(&store->lock, CBI_LOCK_PRESENCE, CBI_LOCK_EXCLUSIVE, 0, NULL);
-    if (st != CB_OK)
-        return cb_fail(err, st,
-                       "%s: has a schema of version %d and must be brought to %d, but another"
-                       " process has it open",
-                       store->path, (int)from, (int)to);
-    int rc = sqlite3_create_function_v2(store->db, "cellbench_sha256", 1,
-                                        SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
-                                        NULL, sha256_of_text, NULL, NULL, NULL);
-    if (rc != SQLITE_OK)
-        return cbi_store_fail(store, store->db, rc, "migrating", err);
-    for (int64_t v = from; st == CB_OK && v < to; v++)
-        st = cbi_store_exec(store, steps[v], err);
-    snprintf(header, sizeof header, "PRAGMA user_version = %d", (int)to);
-    return st == CB_OK ? cbi_store_exec(store, header, err) : st;
-}
-
-/* Views hold no data: those that are not as views.sql has them, after a migration or because
- * another build made them, are made anew. A study's own view is brought up to date when the study
- * is registered again. */
-static cb_status ready_views(cb_store *store, cb_err *err) {
-    int same = 0;
-    cb_status st = cbi_store_views_same(store, &same, err);
-    if (st != CB_OK || same || (st = cbi_store_begin(store, err)) != CB_OK)
-        return st;
-    st = cbi_store_views_make(store, err);
-    return cbi_store_end(store, st, err);
-}
-
-/* Creates or migrates what needs it, under the exclusive lock of the schema, in one transaction. */
-static cb_status ready_schema(cb_store *store, cb_err *err) {
-    int64_t version;
-    cb_status st =
-        cbi_lock_take(&store->lock, CBI_LOCK_SCHEMA, CBI_LOCK_EXCLUSIVE, store->wait_ms, err);
-    if (st != CB_OK)
-        return st;
-    st = cbi_store_integer(store, store->db, "PRAGMA user_version", &version, err);
-    if (st == CB_OK && version > CBI_STORE_VERSION)
-        st = cb_fail(err, CB_ESTORE, "%s: expected a schema of version %d or older, got %ld",
-                     store->path, (int)CBI_STORE_VERSION, (long)version);
-    if (st == CB_OK && version < CBI_STORE_VERSION && (st = cbi_store_begin(store, err)) == CB_OK) {
-        st = version == 0 ? create_schema(store, err)
-                          : cbi_store_migrate(store, migrations, version, CBI_STORE_VERSION, err);
-        st = cbi_store_end(store, st, err);
-    }
-    return st == CB_OK ? ready_views(store, err) : st;
-}
+/* ---- opening ---- */
 
 /* Where a write-ahead log is possible it is used; the answer of the pragma is the mode that is. */
 static cb_status choose_journal(cb_store *store, int is_network, cb_err *err) {
@@ -331,10 +214,9 @@ static cb_status choose_journal(cb_store *store, int is_network, cb_err *err) {
 /* The lock file; on a network file system alone. There the other process stays as long as it likes,
  * so it is not waited for. */
 static cb_status open_lock(cb_store *store, int is_network, cb_err *err) {
-    const char *file = sqlite3_db_filename(store->db, "main");
     if (!is_network)
-        return cbi_lock_open(&store->lock, file, store->wait_ms, err);
-    cb_status st = cbi_lock_open(&store->lock, file, 0, err);
+        return cbi_lock_open(&store->lock, store->file, store->wait_ms, err);
+    cb_status st = cbi_lock_open(&store->lock, store->file, 0, err);
     if (st == CB_OK)
         st = cbi_lock_take(&store->lock, CBI_LOCK_PRESENCE, CBI_LOCK_EXCLUSIVE, 0, err);
     if (st == CB_EBUSY)
@@ -350,20 +232,11 @@ static cb_status open_for_write(cb_store *store, int is_network, cb_err *err) {
     if (st != CB_OK)
         return st;
     sqlite3_wal_hook(store->db, note_wal_pages, store);
-    if ((st = ready_schema(store, err)) == CB_OK)
+    if ((st = cbi_store_schema_ready(store, err)) == CB_OK)
         st = choose_journal(store, is_network, err);
     cbi_lock_drop(&store->lock, CBI_LOCK_SCHEMA);
     if (st == CB_OK && !is_network)
         st = cbi_lock_take(&store->lock, CBI_LOCK_PRESENCE, CBI_LOCK_SHARED, 0, err);
-    return st;
-}
-
-static cb_status open_for_read(cb_store *store, cb_err *err) {
-    int64_t version;
-    cb_status st = cbi_store_integer(store, store->db, "PRAGMA user_version", &version, err);
-    if (st == CB_OK && (version < 1 || version > CBI_STORE_VERSION))
-        st = cb_fail(err, CB_ESTORE, "%s: expected a schema of version 1 to %d, got %ld",
-                     store->path, (int)CBI_STORE_VERSION, (long)version);
     return st;
 }
 
@@ -391,11 +264,15 @@ cb_status cbi_store_open_as(cb_store **out, const char *path, cb_store_mode mode
     /* SQLite has names with a meaning of their own (":memory:", "file:"): a path is never one. */
     cbi_text_addf(&text, "%s%s", path[0] == '/' ? "" : "./", path);
     if ((st = cbi_text_take(&text, &name, err)) != CB_OK ||
-        (st = check_file(store, name, err)) != CB_OK || (st = connect(store, name, err)) != CB_OK ||
-        (st = cbi_store_configure(store, store->db, mode == CB_STORE_READ, err)) != CB_OK)
+        (st = check_file(store, name, err)) != CB_OK || (st = connect(store, name, err)) != CB_OK)
         goto out;
-    st =
-        mode == CB_STORE_WRITE ? open_for_write(store, is_network, err) : open_for_read(store, err);
+    if ((store->file = cbi_strdup(sqlite3_db_filename(store->db, "main"))) == NULL) {
+        st = cb_fail(err, CB_ENOMEM, "%s: path", path);
+        goto out;
+    }
+    if ((st = cbi_store_configure(store, store->db, err)) == CB_OK)
+        st = mode == CB_STORE_WRITE ? open_for_write(store, is_network, err)
+                                    : cbi_store_read_ready(store, err);
     if (st != CB_OK)
         goto out;
     *out = store;

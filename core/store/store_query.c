@@ -4,6 +4,9 @@
  * that a query left open never stands in the way of a commit. What a statement may do is guarded
  * three times: the connection is query_only, SQLite must call the statement read-only, and an
  * authorizer lets through reading and nothing else (ATTACH and several pragmas count as read-only).
+ *
+ * A view of the file may have been made by anybody, to run for ever. A statement that reads one is
+ * interrupted after a number of steps that is far beyond what the view of a large study takes.
  */
 #include "store/store_internal.h"
 
@@ -11,8 +14,24 @@
 
 #include "base/alloc.h"
 
+enum {
+    STEPS_A_CALL = 1 << 20, /* between looks at how many are left */
+    STEPS_MOST = INT32_MAX  /* 20 s or so; a study of 20,000 trials takes some millions */
+};
+
+/* Shared by a store and its queries, which may outlive it. */
+struct cbi_guard {
+    sqlite3 *db; /* NULL when the store is closed */
+    size_t users;
+    int reads_unknown;  /* the statement being prepared reads a view of the file */
+    int64_t steps_left; /* for such a statement, until its next row */
+    int64_t steps_most;
+};
+
 struct cb_query {
     sqlite3 *db; /* borrowed; kept alive by the statement */
+    cbi_guard *guard;
+    int is_limited;
     sqlite3_stmt *statement;
     char *path;
 };
@@ -53,12 +72,27 @@ static int is_telling_pragma(const char *name, const char *argument) {
     return 0;
 }
 
+/* The tables, which were checked to be tables, and the views of this program. */
+static int is_known(const char *name) {
+    static const char *const tables[] = {
+        "study",   "cell", "task",    "trial", "specification", "study_trial", "setting",
+        "machine", "run",  "attempt", "epoch", "timing",        "json_each",   "json_tree"};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        if (sqlite3_stricmp(name, tables[i]) == 0)
+            return 1;
+    return sqlite3_strnicmp(name, "sqlite_", 7) == 0 || sqlite3_strnicmp(name, "pragma_", 7) == 0 ||
+           cbi_store_is_view(name);
+}
+
 static int authorize(void *context, int action, const char *a, const char *b, const char *database,
                      const char *trigger) {
-    (void)context, (void)database, (void)trigger;
+    cbi_guard *guard = context;
+    (void)database, (void)trigger;
     switch (action) {
-    case SQLITE_SELECT:
     case SQLITE_READ:
+        guard->reads_unknown |= !is_known(a);
+        return SQLITE_OK;
+    case SQLITE_SELECT:
     case SQLITE_RECURSIVE:
         return SQLITE_OK;
     case SQLITE_FUNCTION:
@@ -73,8 +107,46 @@ static int authorize(void *context, int action, const char *a, const char *b, co
     }
 }
 
-void cbi_store_guard(sqlite3 *db) {
-    sqlite3_set_authorizer(db, authorize, NULL);
+static int count_steps(void *context) {
+    cbi_guard *guard = context;
+    return (guard->steps_left -= STEPS_A_CALL) < 0;
+}
+
+cb_status cbi_store_guard(cb_store *store, sqlite3 *db, cb_err *err) {
+    cbi_guard *guard = cbi_calloc(1, sizeof *guard);
+    if (guard == NULL)
+        return cb_fail(err, CB_ENOMEM, "%s: %zu bytes", store->path, sizeof *guard);
+    *guard = (cbi_guard){.db = db, .users = 1, .steps_left = INT64_MAX};
+    guard->steps_most = store->steps_most > 0 ? store->steps_most : STEPS_MOST;
+    store->guard = guard;
+    int rc = sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return cbi_store_fail(store, db, rc, "opening", err);
+    sqlite3_set_authorizer(db, authorize, guard);
+    sqlite3_progress_handler(db, STEPS_A_CALL, count_steps, guard);
+    return CB_OK;
+}
+
+void cbi_store_limit_steps(cb_store *store, int64_t steps) {
+    store->steps_most = steps;
+    if (store->guard != NULL)
+        store->guard->steps_most = steps;
+}
+
+static void guard_leave(cbi_guard *guard) {
+    if (guard != NULL && --guard->users == 0)
+        cbi_free(guard);
+}
+
+void cbi_store_guard_release(cb_store *store) {
+    cbi_guard *guard = store->guard;
+    if (guard == NULL)
+        return;
+    sqlite3_set_authorizer(guard->db, NULL, NULL);
+    sqlite3_progress_handler(guard->db, 0, NULL, NULL);
+    guard->db = NULL;
+    store->guard = NULL;
+    guard_leave(guard);
 }
 
 /* A store opened for reading is guarded itself, from the start. */
@@ -83,11 +155,14 @@ static cb_status get_reader(cb_store *store, sqlite3 **out, cb_err *err) {
     *out = store->mode == CB_STORE_READ ? store->db : store->reader;
     if (*out != NULL)
         return CB_OK;
-    int rc = sqlite3_open_v2(sqlite3_db_filename(store->db, "main"), &store->reader,
+    int rc = sqlite3_open_v2(store->file, &store->reader,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
-    st = rc == SQLITE_OK ? cbi_store_configure(store, store->reader, 1, err)
+    st = rc == SQLITE_OK ? cbi_store_configure(store, store->reader, err)
                          : cbi_store_fail(store, store->reader, rc, "opening", err);
+    if (st == CB_OK)
+        st = cbi_store_guard(store, store->reader, err);
     if (st != CB_OK) {
+        cbi_store_guard_release(store);
         sqlite3_close(store->reader);
         store->reader = NULL;
     }
@@ -147,9 +222,14 @@ cb_status cb_query_open(cb_query **out, cb_store *store, const char *sql, const 
         st = cb_fail(err, CB_ENOMEM, "query: %zu bytes", sizeof *query);
         goto out;
     }
-    if ((st = get_reader(store, &query->db, err)) != CB_OK ||
-        (st = prepare(query, sql, n, err)) != CB_OK)
+    if ((st = get_reader(store, &query->db, err)) != CB_OK)
         goto out;
+    query->guard = store->guard;
+    query->guard->users++;
+    query->guard->reads_unknown = 0;
+    if ((st = prepare(query, sql, n, err)) != CB_OK)
+        goto out;
+    query->is_limited = query->guard->reads_unknown;
     for (size_t i = 0; i < n; i++)
         cbi_store_bind_value(query->statement, (int)i + 1, &values[i]);
     *out = query;
@@ -160,12 +240,18 @@ out:
 }
 
 cb_status cb_query_next(cb_query *query, int *has_row, cb_err *err) {
+    query->guard->steps_left = query->is_limited ? query->guard->steps_most : INT64_MAX;
     int rc = sqlite3_step(query->statement);
     *has_row = rc == SQLITE_ROW;
     if (rc == SQLITE_ROW)
         return CB_OK;
     cb_status st = CB_OK;
-    if (rc != SQLITE_DONE)
+    if (rc == SQLITE_INTERRUPT)
+        st = cb_fail(err, CB_ESTORE,
+                     "%s: query: a view of the file takes too long: more than %ld"
+                     " steps",
+                     query->path, (long)query->guard->steps_most);
+    else if (rc != SQLITE_DONE)
         st = cb_fail(err,
                      (rc & 0xff) == SQLITE_NOMEM  ? CB_ENOMEM
                      : (rc & 0xff) == SQLITE_BUSY ? CB_EBUSY
@@ -220,6 +306,7 @@ void cb_query_close(cb_query *query) {
     if (query == NULL)
         return;
     sqlite3_finalize(query->statement);
+    guard_leave(query->guard);
     cbi_free(query->path);
     cbi_free(query);
 }

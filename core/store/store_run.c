@@ -164,7 +164,7 @@ void cbi_store_run_end(cb_store *store) {
 }
 
 cb_status cb_store_run_alive(const cb_store *store, int64_t run_id, int *alive, cb_err *err) {
-    return cbi_lock_look(sqlite3_db_filename(store->db, "main"), CBI_LOCK_RUN + run_id, alive, err);
+    return cbi_lock_look(store->file, CBI_LOCK_RUN + run_id, alive, err);
 }
 
 void cb_store_run_pause(cb_store *store, int paused) {
@@ -179,6 +179,5 @@ void cb_store_run_pause(cb_store *store, int paused) {
 }
 
 cb_status cb_store_run_paused(const cb_store *store, int64_t run_id, int *paused, cb_err *err) {
-    return cbi_lock_look(sqlite3_db_filename(store->db, "main"), CBI_LOCK_PAUSED + run_id, paused,
-                         err);
+    return cbi_lock_look(store->file, CBI_LOCK_PAUSED + run_id, paused, err);
 }

@@ -171,6 +171,36 @@ cb_status cbi_store_views_same(cb_store *store, int *same, cb_err *err) {
     return st;
 }
 
+int cbi_store_is_view(const char *name) {
+    char own[64];
+    size_t length;
+    for (const char *at = cbi_store_views_text; (at = next_view(at, own, &length)) != NULL;
+         at += length)
+        if (sqlite3_stricmp(name, own) == 0)
+            return 1;
+    return 0;
+}
+
+cb_status cbi_store_views_temporary(cb_store *store, cb_err *err) {
+    char name[64];
+    size_t length;
+    cbi_text sql = {0};
+    char *text = NULL;
+    const size_t create = strlen("CREATE ");
+    for (const char *at = cbi_store_views_text; (at = next_view(at, name, &length)) != NULL;
+         at += length) {
+        cbi_text_add(&sql, "CREATE TEMP ");
+        cbi_text_add_n(&sql, at + create, length - create);
+        cbi_text_add(&sql, ";\n");
+    }
+    cb_status st = cbi_text_take(&sql, &text, err);
+    if (st == CB_OK)
+        st = cbi_store_exec(store, text, err);
+    cbi_text_fini(&sql);
+    cbi_free(text);
+    return st;
+}
+
 cb_status cbi_store_views_make(cb_store *store, cb_err *err) {
     char name[64], drop[128];
     size_t length;

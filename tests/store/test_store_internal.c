@@ -211,6 +211,69 @@ static void test_taken_over_alive(void **state) {
     cb_store_close(store);
 }
 
+/* ---- what a file may do to its readers ---- */
+
+/* The file's own views hide nothing and hold nobody up. */
+static void test_hostile_views(void **state) {
+    static const char sql[] =
+        "DROP VIEW leaderboard; DROP VIEW study_1;"
+        "CREATE VIEW leaderboard AS WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c)"
+        " SELECT i AS cell FROM c;"
+        "CREATE VIEW study_1 AS WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c)"
+        " SELECT max(i) AS trial FROM c";
+    const fixture *f = *state;
+    cb_store *store = open_as(f->path, 0, 20);
+    cb_query *query = NULL;
+    sqlite3 *db = NULL;
+    cb_err error = {0};
+    int has_row = 1;
+    fixture_study(store, "s", "a", 0, 4);
+    cb_store_close(store);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+
+    must(cb_store_open(&store, f->path, CB_STORE_READ, err));
+    cbi_store_limit_steps(store, 10000000);
+    assert_int_equal(ask(store, "SELECT count(*) FROM leaderboard"), 2);
+    must(cb_query_open(&query, store, "SELECT * FROM study_1", NULL, 0, err));
+    assert_int_equal(cb_query_next(query, &has_row, &error), CB_ESTORE);
+    assert_int_equal(has_row, 0);
+    assert_non_null(strstr(error.text, "takes too long"));
+    cb_query_close(query);
+    /* What a person asks may take as long as it likes. */
+    assert_int_equal(ask(store, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c"
+                                " WHERE i < 1000000) SELECT max(i) FROM c"),
+                     1000000);
+    cb_store_close(store);
+}
+
+/* A table that is a view, or not there. */
+static void test_hostile_tables(void **state) {
+    static const char *const sql[] = {
+        "ALTER TABLE trial RENAME TO t2; CREATE VIEW trial AS SELECT *"
+        " FROM t2",
+        "DROP TABLE timing"};
+    const fixture *f = *state;
+    for (size_t i = 0; i < sizeof sql / sizeof sql[0]; i++) {
+        char path[128];
+        cb_store *store = NULL;
+        sqlite3 *db = NULL;
+        cb_err error = {0};
+        snprintf(path, sizeof path, "%s/%zu.db", f->folder, i);
+        cb_store_close(open_as(path, 0, 20));
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "PRAGMA legacy_alter_table = ON", NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql[i], NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        for (int mode = 0; mode < 2; mode++) {
+            assert_int_equal(cb_store_open(&store, path, (cb_store_mode)mode, &error), CB_ESTORE);
+            assert_non_null(strstr(error.text, "11 of its 12 tables"));
+        }
+    }
+}
+
 /* ---- locks and checkpoints ---- */
 
 static void test_locks(void **state) {
@@ -329,6 +392,8 @@ int main(void) {
         CASE(test_commit_fails_and_keeps),
         CASE(test_rollback),
         CASE(test_taken_over_alive),
+        CASE(test_hostile_views),
+        CASE(test_hostile_tables),
         CASE(test_locks),
         CASE(test_checkpoint_waits_for_writers),
         CASE(test_settings_of_connection),
