@@ -129,6 +129,7 @@ static int run(const cbi_cli_args *args) {
     cb_status st;
     if (cbi_cli_flag(args, "mix") && cbi_cli_flag(args, "redo"))
         return cbi_cli_usage(args->command, "run: --mix and --redo exclude each other");
+    signal(SIGPIPE, SIG_IGN); /* that nobody reads what is told is no reason to stop */
     if ((st = cb_script_create(&script, cb_variants, &err)) != CB_OK ||
         (st = cb_script_study(script, args->rest[0], &study, &err)) != CB_OK)
         goto out;

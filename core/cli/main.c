@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,6 +128,8 @@ static int run_command(const cbi_cli_command *command, int argc, char **argv, co
 
 int main(int argc, char **argv) {
     int status = CBI_EXIT_USAGE;
+    /* A file that may not grow (ulimit -f) is an error to tell, like a full disk. */
+    signal(SIGXFSZ, SIG_IGN);
     /* Widths of characters, and what is a character at all. Numbers keep the C locale's point. */
     setlocale(LC_CTYPE, "C.UTF-8");
     const char *name = argc > 1 ? argv[1] : NULL;

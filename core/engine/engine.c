@@ -22,7 +22,7 @@ cb_status cb_engine_create(cb_engine **out, const cb_stack *stack, cb_err *err) 
     e->w = cbi_aligned_calloc(stack->weights + 1, sizeof *e->w);
     if (e->layers == NULL || e->w == NULL)
         st = cbi_engine_no_memory(err);
-    else
+    else if ((st = cbi_gemm_begin(err)) == CB_OK)
         st = cbi_kernels_get(&e->kernels, err);
     for (size_t l = 0; st == CB_OK && l < stack->layers; l++)
         st = cbi_layer_init(&e->layers[l], stack, l,

@@ -95,6 +95,10 @@ void cbi_panels_pack(const cbi_kernels *kernels, size_t k, size_t n, const float
 void cbi_gemm(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa, const float *b,
               size_t rsb, size_t csb, float beta, float *c, size_t ldc);
 
+/* Before the first product of the process: CB_ENOMEM if BLIS would find too little memory, which
+ * would be the end of the process. Cheap when done before. */
+CB_MUST_USE cb_status cbi_gemm_begin(cb_err *err);
+
 const char *cbi_blis_version(void); /* "0.9.0, kernel haswell" */
 
 /* Denormals of the calling thread count as zero and are never produced (x86-64; elsewhere nothing
