@@ -168,7 +168,8 @@ none_left() {
 # weights_hold DB: one file of weights for each trial that names one, with the content it names, and
 # nothing else in that folder.
 weights_hold() {
-    (cd "${1%.db}.weights" 2> /dev/null && sha256sum -- * | sed 's/ [ *]/ /' | sort) > weights_are
+    (cd "${1%.db}.weights" 2> /dev/null && find . -type f -exec sha256sum {} + |
+        sed 's| [ *]\./| |' | sort) > weights_are
     sqlite3 "$1" "select distinct a.weights_sha256 || ' ' || t.key || '.safetensors' from trial t
         join attempt a on a.attempt_id = t.result_attempt_id where a.weights_file <> ''" | sort > weights_should
     checks=$((checks + 1))
