@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -229,10 +230,174 @@ static void test_divergence(void **state) {
             check_parts(adding, specs[i], k);
 }
 
+/* ---- what is no checkpoint of the trial ---- */
+
+static const char plain[] =
+    COPY LSTM ",'hidden':3,'seed':5,'train':{'epochs':3,'batch':4,'average':'ema'}}";
+
+/* Runs `plain` with what lies in the file; the result must be that of an undisturbed run. Returns
+ * the updates that were taken over. */
+static size_t run_on(double seconds) {
+    static record whole, now;
+    whole = now = (record){0};
+    const cb_train_events e = {.context = &whole, .row = keep_row};
+    const cb_train_events f = {&now, keep_row, NULL, checkpoint, seconds};
+    cb_trial_result a = run_events(copy, plain, &e), b = run_events(copy, plain, &f);
+    same_run(plain, &whole, &now, &a, &b);
+    cb_free(a.weights);
+    cb_free(b.weights);
+    return b.resumed_updates;
+}
+
+/* A checkpoint in the middle of this trial, read into memory. */
+static char *stop_in(const char *spec, size_t *length) {
+    char *bytes;
+    cb_err err = {0};
+    record r = {.stop_at = 9};
+    (void)unlink(checkpoint);
+    const cb_train_events e = {&r, keep_row, ask, checkpoint, 0};
+    cb_trial_result out = run_events(copy, spec, &e);
+    assert_int_equal(out.state, CB_TRIAL_STOPPED);
+    if (cbi_file_read(&bytes, length, checkpoint, 1 << 20, &err) != CB_OK)
+        fail_msg("%s", err.text);
+    return bytes;
+}
+
+static void put(const void *bytes, size_t length) {
+    assert_int_equal(cbi_file_write(checkpoint, bytes, length, NULL), CB_OK);
+}
+
+static void test_damaged(void **state) {
+    (void)state;
+    size_t length, header;
+    char *bytes = stop_in(plain, &length);
+    assert_true(run_on(0) > 0);
+    memcpy(&header, bytes, sizeof header);
+    for (size_t i = 0; i < length; i += i < 8 + header ? 5 : 37) {
+        bytes[i] ^= 4;
+        put(bytes, length);
+        bytes[i] ^= 4;
+        if (run_on(0) != 0)
+            fail_msg("taken over with byte %zu changed", i);
+    }
+    for (size_t i = 0; i < length; i += 1 + length / 40) {
+        put(bytes, i);
+        assert_int_equal(run_on(0), 0);
+    }
+    put("nothing of the kind", 19);
+    assert_int_equal(run_on(0), 0);
+    cbi_free(bytes);
+    assert_int_equal(unlink(checkpoint), 0);
+    assert_int_equal(mkdir(checkpoint, 0700), 0);
+    assert_int_equal(run_on(0), 0);
+    assert_int_equal(rmdir(checkpoint), 0);
+}
+
+static void test_of_another_trial(void **state) {
+    (void)state;
+    static const char *const others[] = {
+        COPY LSTM ",'hidden':3,'seed':6,'train':{'epochs':3,'batch':4,'average':'ema'}}",
+        COPY LSTM ",'hidden':3,'seed':5,'train':{'epochs':4,'batch':4,'average':'ema'}}",
+        COPY RNN ",'hidden':3,'seed':5,'train':{'epochs':3,'batch':4}}",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        size_t length;
+        cbi_free(stop_in(others[i], &length));
+        assert_int_equal(run_on(0), 0);
+    }
+    assert_int_equal(unlink(checkpoint), 0);
+}
+
+/* ---- in time ---- */
+
+/* The last one that was written while it ran; a second run takes it over. */
+static void test_by_time(void **state) {
+    (void)state;
+    assert_int_equal(run_on(1e-9), 0);
+    assert_int_equal(access(checkpoint, R_OK), 0);
+    const size_t before = run_on(0);
+    assert_true(before > 0 || access(checkpoint, R_OK) == 0);
+    assert_int_equal(unlink(checkpoint), 0);
+}
+
+static cb_status die(void *context, const cb_epoch_row *row, cb_err *err) {
+    (void)context;
+    (void)err;
+    if (row->epoch == 2)
+        _exit(3);
+    return CB_OK;
+}
+
+/* A process that ends in the middle of its work leaves what the next one goes on from. */
+static void test_killed(void **state) {
+    (void)state;
+    int status;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        cb_trial_result out;
+        cb_trial *trial = make_trial(copy, plain);
+        const cb_train_events e = {NULL, die, NULL, checkpoint, 1e-9};
+        (void)!cb_trial_run(trial, &e, &out, NULL);
+        _exit(4);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+    assert_int_equal(access(checkpoint, R_OK), 0);
+    (void)run_on(0);
+    assert_int_equal(unlink(checkpoint), 0);
+}
+
+static void test_cannot_be_written(void **state) {
+    (void)state;
+    static const char nowhere[] = "/no/such/folder/x";
+    record r = {.stop_at = 9};
+    cb_trial_result out;
+    cb_trial *trial = make_trial(copy, plain);
+    const cb_train_events e = {&r, keep_row, ask, nowhere, 1e-9};
+    assert_int_equal(cb_trial_run(trial, &e, &out, NULL), CB_OK);
+    assert_int_equal(out.state, CB_TRIAL_STOPPED);
+    assert_int_equal(out.checkpoints, 0);
+    assert_non_null(strstr(out.checkpoint_error, nowhere));
+    cb_trial_destroy(trial);
+}
+
+/* ---- refused allocations ---- */
+
+static cb_status stop_and_go_on(void *context) {
+    cb_trial *trial = NULL;
+    cb_trial_result out = {0};
+    cb_status st = CB_OK;
+    (void)context;
+    (void)unlink(checkpoint);
+    for (int part = 0; part < 3 && st == CB_OK; part++) {
+        record r = {.stop_at = part < 2 ? 4 : 0};
+        const cb_train_events e = {&r, keep_row, ask, checkpoint, 0};
+        if ((st = try_trial(&trial, adding,
+                            ADDING RNN ",'hidden':2,'train':{'epochs':1,'batch':4}}", NULL)) ==
+            CB_OK)
+            st = cb_trial_run(trial, &e, &out, NULL);
+        if (st != CB_OK)
+            assert_null(out.weights);
+        cb_free(out.weights);
+        cb_trial_destroy(trial);
+        trial = NULL;
+    }
+    return st;
+}
+
+static void test_every_allocation(void **state) {
+    (void)state;
+    assert_true(faults_run(stop_and_go_on, NULL) > 100);
+    (void)unlink(checkpoint);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_combination),
-        cmocka_unit_test(test_every_place),
+        cmocka_unit_test(test_damaged),           cmocka_unit_test(test_of_another_trial),
+        cmocka_unit_test(test_by_time),           cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_cannot_be_written), cmocka_unit_test(test_every_allocation),
+        cmocka_unit_test(test_every_combination), cmocka_unit_test(test_every_place),
         cmocka_unit_test(test_divergence),
     };
     return cmocka_run_group_tests(tests, open_tasks, close_tasks);
