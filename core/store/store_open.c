@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "stats/sqlite_functions.h"
 
 enum { HEADER_BYTES = 100, VERSION_AT = 60, APPLICATION_AT = 68 };
 
@@ -113,6 +114,8 @@ cb_status cbi_store_configure(cb_store *store, sqlite3 *db, cb_err *err) {
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0", NULL,
                           NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = cbi_sqlite_functions(db);
     return rc == SQLITE_OK ? CB_OK : cbi_store_fail(store, db, rc, "opening", err);
 }
 

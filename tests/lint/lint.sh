@@ -24,7 +24,8 @@ skip() {
 may_use() {
     case $1 in
     base) ;;
-    cell | kernels | tasks | stats | store) echo base ;;
+    cell | kernels | tasks | stats) echo base ;;
+    store) echo base stats ;;
     engine) echo base cell kernels ;;
     train) echo base cell kernels engine tasks ;;
     bench | sweep) echo base cell kernels engine tasks train store ;;
