@@ -85,6 +85,9 @@ int cbi_cli_usage(const cbi_cli_command *command, const char *format, ...) CB_PR
 
 /* ---- texts for a terminal ---- */
 
+/* Characters without width, and those that turn the direction of writing or break lines: they can
+ * make a text look like another one. */
+int cbi_cli_is_tricky(unsigned code);
 /* A copy of n bytes fit for a terminal: control characters, characters that change the direction of
  * writing, and bytes that are not UTF-8 are written as \x1b or \u202e; newlines are kept if
  * `newlines`. NULL when memory is out. Caller: cb_free. */
@@ -120,7 +123,8 @@ typedef struct cbi_cli_cell {
     cb_value_type type;
     int64_t integer;
     double real;
-    char *text;
+    char *text; /* of `length` bytes, any of which may be 0 */
+    size_t length;
 } cbi_cli_cell;
 
 /* Rows are collected, then printed at once. Set columns, names and format; the rest is 0. */
@@ -174,8 +178,8 @@ double cbi_cli_real(const cb_query *query, size_t column); /* NaN: no number */
 /* A copy, "" for no text; NULL when memory is out. Caller: cbi_free. */
 char *cbi_cli_text(const cb_query *query, size_t column);
 
-/* One text as a field of CSV, quoted where it must be. */
-void cbi_cli_csv_text(FILE *file, const char *text);
+/* One text of n bytes as a field of CSV, quoted where it must be. */
+void cbi_cli_csv_text(FILE *file, const char *text, size_t n);
 /* A number with all its digits; a text as above; nothing for none. */
 void cbi_cli_csv_value(FILE *file, const cb_value *value);
 

@@ -20,20 +20,14 @@ static const char names_sql[] = "select name from sqlite_master where type in ('
 
 /* ---- one table ---- */
 
-static cb_status write_row(cb_query *query, FILE *file, cb_err *err) {
+static void write_row(cb_query *query, FILE *file) {
     for (size_t i = 0; i < cb_query_column_count(query); i++) {
-        cb_value value = cb_query_column(query, i);
-        char *text = cbi_cli_text(query, i); /* with an end, also of what is no text */
-        if (text == NULL)
-            return cb_fail(err, CB_ENOMEM, "a text of a row");
-        value.text = text;
+        const cb_value value = cb_query_column(query, i);
         if (i > 0)
             putc(',', file);
         cbi_cli_csv_value(file, &value);
-        cbi_free(text);
     }
     fputs("\r\n", file);
-    return CB_OK;
 }
 
 static cb_status write_table(cb_store *store, const char *name, FILE *file, cb_err *err) {
@@ -51,12 +45,12 @@ static cb_status write_table(cb_store *store, const char *name, FILE *file, cb_e
     for (size_t i = 0; i < cb_query_column_count(query); i++) {
         if (i > 0)
             putc(',', file);
-        cbi_cli_csv_text(file, cb_query_column_name(query, i));
+        const char *column = cb_query_column_name(query, i);
+        cbi_cli_csv_text(file, column, strlen(column));
     }
     fputs("\r\n", file);
-    while ((st = cb_query_next(query, &has_row, err)) == CB_OK && has_row &&
-           (st = write_row(query, file, err)) == CB_OK)
-        ;
+    while ((st = cb_query_next(query, &has_row, err)) == CB_OK && has_row)
+        write_row(query, file);
 out:
     cb_query_close(query);
     cbi_text_fini(&sql);
@@ -185,7 +179,9 @@ const cbi_cli_command cbi_cmd_export = {
     .summary = "the tables and views of a database as CSV",
     .arguments = "DB DIR | DB --table NAME",
     .text = "Writes DIR/NAME.csv for every table and view (RFC 4180, UTF-8, numbers in full;\n"
-            "NULL is an empty field, an empty text is \"\"). DIR is made if it is not there.\n",
+            "NULL is an empty field, an empty text is \"\"). DIR is made if it is not there.\n"
+            "Texts are written as they are: a spreadsheet may take one of a database of\n"
+            "unknown origin that begins with = + - @ for a formula; import columns as text.\n",
     .example = "  cellbench export results/quickstart.db quickstart-csv\n"
                "  cellbench export results/quickstart.db --table epoch > curves.csv\n",
     .options = options,

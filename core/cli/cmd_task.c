@@ -79,12 +79,7 @@ static cb_status settings_json(char **out, const cb_task_def *def, const cbi_cli
     json_t *object = json_object();
     for (size_t i = 0; i < args->many_count && st == CB_OK; i++) {
         const char *equals = strchr(args->many[i], '=');
-        char *name = NULL;
-        if (equals == NULL || equals == args->many[i]) {
-            st = cb_fail(err, CB_EARG, "--set: expected KEY=VALUE, got '%s'", args->many[i]);
-            break;
-        }
-        name = cbi_strndup(args->many[i], (size_t)(equals - args->many[i]));
+        char *name = cbi_strndup(args->many[i], (size_t)(equals - args->many[i]));
         if (name == NULL)
             st = cb_fail(err, CB_ENOMEM, "out of memory");
         else if (json_object_set_new(object, name, setting_value(def, name, equals + 1)) != 0)
@@ -185,6 +180,10 @@ static int run(const cbi_cli_args *args) {
     cb_err err;
     if (args->count == 0 && args->many_count > 0)
         return cbi_cli_usage(args->command, "task: --set needs the name of a task");
+    for (size_t i = 0; i < args->many_count; i++)
+        if (strcspn(args->many[i], "=") == 0 || strchr(args->many[i], '=') == NULL)
+            return cbi_cli_usage(args->command, "task: --set: expected KEY=VALUE, got '%s'",
+                                 args->many[i]);
     cb_status st = args->count > 0 ? one(args, &err) : list(cbi_cli_format_of(args), &err);
     return st == CB_OK ? CBI_EXIT_OK : cbi_cli_fail(&err);
 }

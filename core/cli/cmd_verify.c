@@ -269,10 +269,11 @@ static int tell_arithmetic(const record *r) {
     cb_run_info_fill(&here);
     if (r->numerics == here.numerics && strcmp(r->instruction_set, here.instruction_set) == 0)
         return 1;
-    printf("computed with numerics %" PRId64
-           ", %s; this program on this machine has numerics %" PRId64
+    printf("computed with numerics %" PRId64 ", ", r->numerics);
+    cbi_cli_put(stdout, r->instruction_set);
+    printf("; this program on this machine has numerics %" PRId64
            ", %s: equal bits are not promised\n",
-           r->numerics, r->instruction_set, here.numerics, here.instruction_set);
+           here.numerics, here.instruction_set);
     fflush(stdout);
     return 0;
 }

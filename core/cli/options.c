@@ -146,6 +146,18 @@ static int take_option(cbi_cli_args *args, size_t i, const char *text) {
     return 0;
 }
 
+/* A table has one format. */
+static int check_formats(const cbi_cli_args *args) {
+    int formats = 0;
+    for (size_t i = 0; args->command->options[i].name != NULL; i++)
+        if (strcmp(args->command->options[i].name, "csv") == 0 ||
+            strcmp(args->command->options[i].name, "json") == 0)
+            formats += args->value[i] != NULL;
+    return formats > 1 ? cbi_cli_usage(args->command, "%s: --csv and --json exclude each other",
+                                       args->command->name)
+                       : 0;
+}
+
 static int check_count(const cbi_cli_args *args) {
     const cbi_cli_command *command = args->command;
     if (args->count < command->least)
@@ -205,7 +217,7 @@ int cbi_cli_parse(cbi_cli_args *args, const cbi_cli_command *command, int argc, 
     }
     args->rest = argv + optind;
     args->count = (size_t)(argc - optind);
-    return check_count(args);
+    return (status = check_formats(args)) != 0 ? status : check_count(args);
 }
 
 void cbi_cli_args_fini(cbi_cli_args *args) {

@@ -40,8 +40,13 @@ static void add_text(cbi_cli_table *table, const char *text, size_t length) {
     if (cell == NULL)
         return;
     cell->type = CB_VALUE_TEXT;
-    cell->text = cbi_strndup(text, length);
-    table->failed |= cell->text == NULL;
+    if ((cell->text = cbi_malloc(length + 1)) == NULL) {
+        table->failed = 1;
+        return;
+    }
+    memcpy(cell->text, text, length);
+    cell->text[length] = '\0';
+    cell->length = length;
 }
 
 void cbi_cli_table_text(cbi_cli_table *table, const char *text) {
@@ -133,7 +138,7 @@ static char *cell_text(const cbi_cli_cell *cell, size_t tail) {
         real_text(number, sizeof number, cell->real);
         break;
     case CB_VALUE_TEXT:
-        return cbi_cli_printable(cell->text, strlen(cell->text), 0);
+        return cbi_cli_printable(cell->text, cell->length, 0);
     case CB_VALUE_NULL:
     default:
         return cbi_strdup("-");
@@ -155,16 +160,21 @@ static void pad(size_t n) {
         putchar(' ');
 }
 
+static int same_text(const cbi_cli_cell *a, const cbi_cli_cell *b) {
+    return b->type == CB_VALUE_TEXT && a->length == b->length &&
+           memcmp(a->text, b->text, a->length) == 0;
+}
+
 /* One text for all rows of a column; NULL if they differ, are numbers, or are not there. */
-static const char *column_constant(const cbi_cli_table *table, size_t column) {
+static const cbi_cli_cell *column_constant(const cbi_cli_table *table, size_t column) {
     if (table->fold_except == NULL || strcmp(table->names[column], table->fold_except) == 0 ||
         table->count == 0 || table->cells[column].type != CB_VALUE_TEXT)
         return NULL;
-    const char *text = table->cells[column].text;
+    const cbi_cli_cell *first = &table->cells[column];
     for (size_t i = column; i < table->count; i += table->columns)
-        if (table->cells[i].type != CB_VALUE_TEXT || strcmp(table->cells[i].text, text) != 0)
+        if (!same_text(first, &table->cells[i]))
             return NULL;
-    return text;
+    return first;
 }
 
 /* How a column is printed. */
@@ -179,10 +189,10 @@ typedef struct layout {
 static void print_folded(const cbi_cli_table *table) {
     int any = 0;
     for (size_t i = 0; i < table->columns; i++) {
-        const char *text = column_constant(table, i);
-        if (text == NULL || *text == '\0')
+        const cbi_cli_cell *cell = column_constant(table, i);
+        if (cell == NULL || cell->length == 0)
             continue;
-        char *safe = cbi_cli_printable(text, strlen(text), 0);
+        char *safe = cbi_cli_printable(cell->text, cell->length, 0);
         printf("%s%s %s", any ? ", " : "", table->names[i], safe != NULL ? safe : "?");
         any = 1;
         cbi_free(safe);
@@ -259,23 +269,25 @@ out:
 /* ---- CSV ---- */
 
 /* To a terminal even CSV goes without control characters; to a file it goes as it is. */
-void cbi_cli_csv_text(FILE *file, const char *text) {
+void cbi_cli_csv_text(FILE *file, const char *text, size_t n) {
     char *safe = NULL;
     if (isatty(fileno(file))) {
-        safe = cbi_cli_printable(text, strlen(text), 0);
+        safe = cbi_cli_printable(text, n, 0);
         text = safe != NULL ? safe : "";
+        n = strlen(text);
     }
-    if (strpbrk(text, ",\"\r\n") == NULL && *text != ' ' && *text != '\0') {
-        fputs(text, file);
-    } else {
+    int quoted = n == 0 || text[0] == ' ' || text[n - 1] == ' ';
+    for (size_t i = 0; i < n && !quoted; i++)
+        quoted = text[i] == ',' || text[i] == '"' || text[i] == '\r' || text[i] == '\n';
+    if (quoted)
         putc('"', file);
-        for (; *text != '\0'; text++) {
-            if (*text == '"')
-                putc('"', file);
-            putc(*text, file);
-        }
-        putc('"', file);
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '"')
+            putc('"', file);
+        putc(text[i], file);
     }
+    if (quoted)
+        putc('"', file);
     cbi_free(safe);
 }
 
@@ -286,16 +298,17 @@ void cbi_cli_csv_value(FILE *file, const cb_value *value) {
     else if (value->type == CB_VALUE_REAL)
         fputs(cbi_number(number, value->real), file);
     else if (value->type == CB_VALUE_TEXT)
-        cbi_cli_csv_text(file, value->text);
+        cbi_cli_csv_text(file, value->text, value->length);
 }
 
 static void print_csv(const cbi_cli_table *table) {
     for (size_t i = 0; i < table->columns + table->count; i++) {
         if (i < table->columns) {
-            cbi_cli_csv_text(stdout, table->names[i]);
+            cbi_cli_csv_text(stdout, table->names[i], strlen(table->names[i]));
         } else {
             const cbi_cli_cell *cell = &table->cells[i - table->columns];
-            const cb_value value = {cell->type, cell->integer, cell->real, cell->text, 0};
+            const cb_value value = {cell->type, cell->integer, cell->real, cell->text,
+                                    cell->length};
             cbi_cli_csv_value(stdout, &value);
         }
         fputs((i + 1) % table->columns == 0 ? "\r\n" : ",", stdout);
@@ -323,17 +336,21 @@ static size_t utf8(const char *text, unsigned *code) {
     return n;
 }
 
-static void json_text(const char *text) {
+static void json_text(const char *text, size_t length) {
+    const char *end = text + length; /* where a 0 stands, which is no part of a longer character */
     putchar('"');
-    while (*text != '\0') {
+    while (text < end) {
         unsigned code = 0;
         size_t n = utf8(text, &code);
         if (n == 0)
             fputs("\\ufffd", stdout);
         else if (code == '"' || code == '\\')
             printf("\\%c", (int)code);
-        else if (code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e))
+        else if (code < 0x20 || (code >= 0x7f && code < 0xa0) ||
+                 (cbi_cli_is_tricky(code) && code <= 0xffff))
             printf("\\u%04x", code);
+        else if (cbi_cli_is_tricky(code)) /* as the two halves of UTF-16 */
+            printf("\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
         else
             fwrite(text, 1, n, stdout);
         text += n == 0 ? 1 : n;
@@ -348,14 +365,14 @@ static void print_json(const cbi_cli_table *table) {
         const cbi_cli_cell *cell = &table->cells[i];
         size_t column = i % table->columns;
         fputs(column > 0 ? ", " : i == 0 ? "\n  {" : ",\n  {", stdout);
-        json_text(table->names[column]);
+        json_text(table->names[column], strlen(table->names[column]));
         fputs(": ", stdout);
         if (cell->type == CB_VALUE_INT)
             printf("%lld", (long long)cell->integer);
         else if (cell->type == CB_VALUE_REAL)
             fputs(cbi_number(number, cell->real), stdout);
         else if (cell->type == CB_VALUE_TEXT)
-            json_text(cell->text);
+            json_text(cell->text, cell->length);
         else
             fputs("null", stdout);
         if (column + 1 == table->columns)

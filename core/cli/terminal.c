@@ -18,11 +18,10 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
-/* Characters that turn the direction of writing or break lines, and so can make a text look like
- * another one. */
-static int is_tricky(wchar_t c) {
-    return (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+int cbi_cli_is_tricky(unsigned c) {
+    return c == 0x061c || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff0 && c <= 0xfffb) ||
+           c == 0xfffe || c == 0xffff || (c >= 0xe0000 && c <= 0xe0fff);
 }
 
 char *cbi_cli_printable(const char *text, size_t n, int newlines) {
@@ -46,7 +45,7 @@ char *cbi_cli_printable(const char *text, size_t n, int newlines) {
             cbi_text_add(&out, c == L'\n' ? "\\n" : c == L'\t' ? "\\t" : "\\r");
         else if (c < 0x100 && wcwidth(c) < 0)
             cbi_text_addf(&out, "\\x%02x", (unsigned)c);
-        else if (wcwidth(c) < 0 || is_tricky(c))
+        else if (wcwidth(c) < 0 || cbi_cli_is_tricky((unsigned)c))
             cbi_text_addf(&out, c > 0xffff ? "\\U%08x" : "\\u%04x", (unsigned)c);
         else
             cbi_text_add_n(&out, text + i, used);

@@ -127,9 +127,8 @@ function cells.cell(options)
   local source = options.source
   if source == nil then
     source = ""
-  elseif type(source) ~= "string" then
-    fault("%s: source: expected a text, got %s", where, show(source))
   end
+  values.text(source, where .. ": source", 1000)
   local given = options.set
   if given == nil then
     given = {}

@@ -213,7 +213,9 @@ end)
 
 -- db:study(name): the results of one.
 core.database_methods.study = core.guard(function(db, name)
-  values.text(name, "db:study: name", 100)
+  if type(name) ~= "string" then -- any text: another program may have written it
+    fault("db:study: expected the name of a study, got %s", show(name))
+  end
   local names = {}
   for _, row in ipairs(all(db, "SELECT study_id AS id, name FROM study ORDER BY name")) do
     if row.name == name then

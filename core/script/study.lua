@@ -353,7 +353,7 @@ local function create(where, options)
   values.check_keys(values.options(options, "cb.study"), STUDY_KEYS, "cb.study")
   local study = {
     where = where,
-    name = values.text(options.name, "cb.study: name", 100),
+    name = values.name(options.name, "cb.study: name", 100),
     task = options.task,
     seeds = read_seeds(options.seeds),
     search = read_search(options.search),

@@ -17,7 +17,8 @@ values.fault = fault
 local function show(value)
   local kind = math.type(value) or type(value)
   if kind == "string" then
-    return ("the text %q"):format(#value > 40 and value:sub(1, 37) .. "..." or value)
+    local short = #value > 40 and value:sub(1, 37) .. "..." or value
+    return "the text " .. ("%q"):format(short):gsub("\\\n", "\\n")
   elseif kind == "integer" or kind == "float" then
     return ("the %s %s"):format(kind == "integer" and "integer" or "number", value)
   elseif kind == "boolean" then
@@ -77,9 +78,50 @@ function values.integer(value, low, high, where)
   return n
 end
 
+-- Characters that a text for people does not need, and that make it look like another one:
+-- controls, and what has no width or turns the direction of writing. Both ends of each range.
+local HIDDEN = {
+  { 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x61c, 0x61c }, { 0x200b, 0x200f },
+  { 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, { 0xfff0, 0xfffb },
+  { 0xfffe, 0xffff }, { 0xe0000, 0xe0fff },
+}
+
+-- Whether a text is UTF-8 without such characters; those in `allowed`, a set of codes, may.
+local function is_printable(text, allowed)
+  if not utf8.len(text) then
+    return false
+  end
+  for _, code in utf8.codes(text) do
+    for _, range in ipairs(HIDDEN) do
+      if code >= range[1] and code <= range[2] and not (allowed and allowed[code]) then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+-- A name for people, in one line. It becomes a field of CSV files too: spreadsheets take a text
+-- that begins with one of = + - @ for a formula.
+function values.name(value, where, most)
+  if type(value) ~= "string" or #value > most or not value:find("%S")
+    or not is_printable(value) then
+    fault("%s: expected a text of 1 to %d printable characters (UTF-8), got %s", where, most,
+      show(value))
+  elseif value:find("^[=+@-]") then
+    fault("%s: expected a name that does not begin with '%s', got %s", where, value:sub(1, 1),
+      show(value))
+  end
+  return value
+end
+
+-- A text of several lines.
+local LINES = { [9] = true, [10] = true }
 function values.text(value, where, most)
-  if type(value) ~= "string" or #value == 0 or #value > most or value:find("%c") then
-    fault("%s: expected a text of 1 to %d printable characters, got %s", where, most, show(value))
+  if type(value) ~= "string" then
+    fault("%s: expected a text, got %s", where, show(value))
+  elseif #value > most or not is_printable(value, LINES) then
+    fault("%s: expected at most %d printable characters (UTF-8), got %s", where, most, show(value))
   end
   return value
 end

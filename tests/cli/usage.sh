@@ -53,6 +53,15 @@ expect 2 cells clockwork --set periods=1,,2
 says err "expected a number"
 expect 2 cells lstm --hidden 0
 expect 2 task --set length=3
+for set in length =3 ''; do
+    expect 2 task adding --set "$set"
+    says err '--set: expected KEY=VALUE, got '
+done
+for command in cells check task 'plan x.lua' 'status x.db' 'table x.db' 'compare x.db'; do
+    # shellcheck disable=SC2086
+    expect 2 $command --csv --json
+    says err '--csv and --json exclude each other'
+done
 
 # ---- a size that one cell cannot have: the others are listed ----
 expect 0 cells --hidden 6
