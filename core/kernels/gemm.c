@@ -47,7 +47,7 @@ cb_status cbi_gemm_begin(cb_err *err) {
         return CB_OK;
     void *probe = cbi_malloc(FIRST_BYTES);
     if (probe == NULL)
-        return cb_fail(err, CB_ENOMEM, "BLIS: %d bytes", (int)FIRST_BYTES);
+        return cb_fail(err, CB_ENOMEM, "no memory for BLIS: %d bytes", (int)FIRST_BYTES);
     cbi_free(probe);
     pthread_once(&once, first_product);
     return CB_OK;

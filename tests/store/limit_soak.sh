@@ -22,9 +22,6 @@ chmod 644 study.lua
 command="./program run study.lua --db it.db --jobs $jobs $checkpoints"
 refused=0
 passed=0
-# A program without checkpoints does not know either that such failures were not the trial's fault.
-again=''
-[ -n "$checkpoints" ] || again=--retry-failed
 
 # sizes FROM TO STEP, ten times as close with --dense
 sizes() {

@@ -107,6 +107,11 @@ if "$cellbench" run --help 2> /dev/null | grep -q -e --checkpoint; then
     checkpoints="--checkpoint 0.02"
 fi
 
+# Options that bring back trials that failed by no fault of their own; a program with checkpoints knows
+# them by itself.
+again=''
+[ -n "$checkpoints" ] || again=--retry-failed
+
 # run_study DB [OPTION...]: the command that is repeated after each kill.
 run_study() {
     database=$1
