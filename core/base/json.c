@@ -8,6 +8,7 @@
  */
 #include "base/json.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,16 @@ static cb_status check_depth(const char *text, size_t length, const char *what, 
     return CB_OK;
 }
 
+/* Jansson reads numbers by the locale of the host process, whose decimal mark it takes for one
+ * byte: while it reads, this thread has the "C" locale, which costs nothing and cannot fail. */
+static json_t *load(json_source *source, json_error_t *error) {
+    locale_t before = uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
+    json_t *value =
+        json_load_callback(feed, source, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+    (void)uselocale(before);
+    return value;
+}
+
 cb_status cbi_json_parse(json_t **out, const char *text, size_t length, const char *what,
                          cb_err *err) {
     *out = NULL;
@@ -113,8 +124,7 @@ cb_status cbi_json_parse(json_t **out, const char *text, size_t length, const ch
     json_source source = {.text = text, .length = length};
     json_error_t error = {.line = 1};
     parsing = &source;
-    json_t *value =
-        json_load_callback(feed, &source, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *value = load(&source, &error);
     if (source.refused && value != NULL) {
         json_decref(value);
         value = NULL;

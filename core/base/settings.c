@@ -137,7 +137,7 @@ static json_t *convert(const cb_setting_def *row, json_t *value, int *fits) {
         break;
     case CB_SETTING_NUMBER:
         if (json_is_number(value) && isfinite(number) && in_range(row, number))
-            return json_is_real(value) ? json_incref(value) : json_real(number);
+            return json_real(number + 0.0); /* one zero: -0 + 0 is 0 */
         break;
     case CB_SETTING_BOOL:
         if (json_is_boolean(value))

@@ -11,7 +11,7 @@
 
 /* *out: a new object with every key of the table. `where` starts the messages ("train", "task
  * 'music'"). Unknown keys are CB_EARG with the nearest name; so are wrong types (an integer is
- * accepted as a number, and stored as a real; 3.0 as an integer) and values out of range. A
+ * accepted as a number, and stored as a real, -0.0 as 0.0; 3.0 as an integer) and values out of range. A
  * fallback of "null" stands for "not set", and null is then accepted. */
 CB_MUST_USE cb_status cbi_settings_resolve(json_t **out, const cb_setting_def *table,
                                            const json_t *given, const char *where, cb_err *err);

@@ -72,6 +72,18 @@ double cbi_strtod(const char *text, char **end) {
     return strtod_l(text, end, newlocale(LC_ALL_MASK, "C", (locale_t)0));
 }
 
+/* The host process may have set a locale with another decimal mark, of one or more bytes. */
+static void to_plain(char *number) {
+    char *to = number;
+    for (const char *from = number; *from != '\0'; from++) {
+        if (strchr("0123456789+-e", *from) != NULL)
+            *to++ = *from;
+        else if (to == number || to[-1] != '.')
+            *to++ = '.';
+    }
+    *to = '\0';
+}
+
 const char *cbi_number(char *buffer, double value) {
     enum { SIZE = 32 };
     if (isnan(value))
@@ -80,18 +92,10 @@ const char *cbi_number(char *buffer, double value) {
         return strcpy(buffer, value > 0 ? "inf" : "-inf");
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(buffer, SIZE, "%.*g", digits, value);
-        if (strtod(buffer, NULL) == value)
+        to_plain(buffer);
+        if (cbi_strtod(buffer, NULL) == value)
             break;
     }
-    /* The host process may have set a locale with another decimal mark, of one or more bytes. */
-    char *to = buffer;
-    for (const char *from = buffer; *from != '\0'; from++) {
-        if (strchr("0123456789+-e", *from) != NULL)
-            *to++ = *from;
-        else if (to == buffer || to[-1] != '.')
-            *to++ = '.';
-    }
-    *to = '\0';
     return buffer;
 }
 

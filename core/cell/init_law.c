@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -55,7 +54,7 @@ cb_status cb_init_parse(cb_init *out, const char *text, cb_err *err) {
     const char *rest = text + n;
     char *end = NULL;
     if (takes && *rest == '(') {
-        out->a = strtod(rest + 1, &end);
+        out->a = cbi_strtod(rest + 1, &end) + 0.0; /* one zero: -0 + 0 is 0 */
         if (end != rest + 1 && end[0] == ')' && end[1] == '\0' && isfinite(out->a))
             return CB_OK;
     }

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 cb_status cbi_fail_at(cb_err *err, cb_status code, const cbi_source *source, cbi_place place,
                       const char *format, ...) {
     char message[512];
@@ -233,7 +235,7 @@ cb_status cbi_read_number(cbi_parser *p, double *out) {
                            "a number of %zu characters", n);
     memcpy(buffer, s, n);
     buffer[n] = '\0';
-    *out = strtod(buffer, &end);
+    *out = cbi_strtod(buffer, &end);
     if (*end != '\0' || !isfinite(*out) || isalpha((unsigned char)s[n]) || s[n] == '_')
         return cbi_fail_at(p->err, CB_EPARSE, &p->ast->source, cbi_here(p),
                            "not a number: '%s%.1s'", buffer,

@@ -122,7 +122,7 @@ static cb_status read_setting(cb_cell_setting *out, const char *name, const json
         if (!json_is_number(v))
             return cb_fail(err, CB_EARG, "%s: %s: expected a number or a list of numbers", where,
                            name);
-        values[i] = json_number_value(v);
+        values[i] = json_number_value(v) + 0.0; /* one zero: -0 + 0 is 0 */
     }
     return CB_OK;
 }
