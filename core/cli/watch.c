@@ -182,7 +182,7 @@ static void show_word(watch *w, const char *what) {
 static int is_absent(const char *path) {
     struct stat info;
     if (stat(path, &info) != 0)
-        return errno == ENOENT;
+        return errno == ENOENT && *path != '\0';
     return S_ISREG(info.st_mode) && info.st_size == 0;
 }
 

@@ -88,7 +88,7 @@ static cb_status check_file(const cb_store *store, const char *name, cb_err *err
     }
     if (!S_ISREG(info.st_mode))
         return cb_fail(err, CB_EIO, "%s: expected a file, got %s", store->path,
-                       S_ISDIR(info.st_mode) ? "a folder" : "something else");
+                       S_ISDIR(info.st_mode) ? "a folder" : "a device, pipe or socket");
     return check_header(store, name, err);
 }
 

@@ -191,7 +191,10 @@ cb_status cbi_store_fail(const cb_store *store, sqlite3 *db, int rc, const char 
     default:
         break;
     }
-    return cb_fail(err, st, "%s: %s: %s", store->path, what, message);
+    /* SQLite's text does not say what the system said: no permission, no such folder, no space. */
+    const int number = db != NULL && st == CB_EIO ? sqlite3_system_errno(db) : 0;
+    return cb_fail(err, st, "%s: %s: %s%s%s", store->path, what, message, number != 0 ? ": " : "",
+                   number != 0 ? strerror(number) : "");
 }
 
 cb_status cbi_store_need_write(const cb_store *store, cb_err *err) {

@@ -39,6 +39,57 @@ expect 1 table folder.db
 expect 1 run tiny.lua --db no/such/folder/x.db
 says err 'no/such/folder'
 
+# ---- paths that are no file: told as such, by every command, at once; nothing is made ----
+ln -s loop.db loop.db
+ln -s no/such/folder/x.db dangling.db
+mkfifo pipe.db
+refused() { # PATH PATTERN
+    for arguments in status 'status --live' table compare 'verify - 1' 'export - out'; do
+        case $arguments in
+        *' - '*) line="${arguments%% *} $1 ${arguments##* }" ;;
+        *) line="$arguments $1" ;;
+        esac
+        count=$((count + 1))
+        # shellcheck disable=SC2086
+        timeout 10 "$cellbench" $line > out 2> err < /dev/null
+        same "cellbench $line: exit status" $? 1
+        says err "^cellbench: $1: $2"
+    done
+    expect 1 run tiny.lua --db "$1"
+    says err "^cellbench: $1: $2"
+}
+refused folder.db 'expected a file, got a folder'
+refused pipe.db 'expected a file, got a device, pipe or socket'
+refused /dev/null 'expected a file, got a device, pipe or socket'
+refused loop.db 'cannot be opened: Too many levels'
+for db in dangling.db no/such/folder/x.db; do
+    expect 1 table "$db"
+    says err "^cellbench: $db: cannot be opened: No such file"
+    expect 1 run tiny.lua --db "$db"
+    says err "^cellbench: $db: .*: No such file"
+done
+expect 1 table ''
+says err 'expected a path, got an empty one'
+expect 1 status '' --live
+[ -d out ] && fault "export of no database made something"
+for path in pipe.db folder.db; do
+    expect 1 plan "$path"
+    says err "^cellbench: $path: expected a regular file, got "
+    expect 1 task text --set file="$path"
+    says err "$path: expected a regular file, got "
+done
+
+# ---- through symbolic links: the file that they name, which stays where it is ----
+mkdir far
+ln -s far/x.db link.db
+ln -s ../tiny.lua far/study.lua
+expect 0 run far/study.lua --db link.db --quiet
+[ -L link.db ] && [ -f far/x.db ] || fault "a run through a link: no far/x.db"
+expect 0 table link.db
+cp out link.out
+expect 0 table far/x.db
+cmp -s out link.out || fault "link.db and far/x.db: other results"
+
 # ---- where results go ----
 expect 0 run tiny.lua --jobs 2
 says err 'results go to tiny.db'
