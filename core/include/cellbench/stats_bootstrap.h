@@ -6,8 +6,18 @@
  * jackknife for acceleration; DiCiccio, Efron 1996). Both are too short for few values: for the
  * mean, the percentile interval is about sqrt((n - 1)/n) z/t(n - 1) of the length it should have.
  * `expand` takes that out: the levels of the quantiles are those of sqrt(n/(n - 1)) t(n - 1)
- * instead of z (Hesterberg 2015, "What teachers should know about the bootstrap", 4.2). It is what
- * to take for a handful of seeds; without it the intervals are those of scipy and R's boot.
+ * instead of z (Hesterberg 2015, "What teachers should know about the bootstrap", 4.2), with n the
+ * smaller of two. It is what to take for a handful of seeds; without it the intervals are those of
+ * scipy and R's boot. Measured coverage of a normal mean at 95 % (4000 data sets,
+ * tests/unit/test_stats_size.c):
+ *
+ *                       n = 5     10     20     30
+ *   BCa, expanded       0.903  0.935  0.937  0.944
+ *   BCa                 0.834  0.891  0.915  0.930
+ *   percentile          0.837  0.894  0.919  0.932
+ *   (Student's t        0.953  0.950  0.948  0.948)
+ *
+ * With fewer than ten values no bootstrap knows the tails: prefer t where the values may be normal.
  */
 #ifndef CELLBENCH_STATS_BOOTSTRAP_H
 #define CELLBENCH_STATS_BOOTSTRAP_H

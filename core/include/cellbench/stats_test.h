@@ -12,6 +12,11 @@
  *
  * With few values no outcome can be significant by ranks: `p_least` says what the smallest p is
  * (0.0625 for five pairs, 0.0079 for five against five). Several tests at once: stats_many.h.
+ *
+ * Measured: the share of 10,000 data sets without a difference in which p <= 0.05 (n_a = n_b,
+ * normal; tests/unit/test_stats_size.c): Welch 0.034 (n = 3), 0.042 (5), 0.053 (30); paired t 0.048
+ * (5); Mann- Whitney 0.031 (5); Wilcoxon 0.027 (6), 0.049 (30); permutation 0.048 (5); sign flip
+ * 0.045 (8).
  */
 #ifndef CELLBENCH_STATS_TEST_H
 #define CELLBENCH_STATS_TEST_H
