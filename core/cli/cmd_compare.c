@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cellbench compare: each cell at its best setting, with the uncertainty of what is said of it.
- *
- * The setting is the first of the view `ranking`: chosen by validation over the study's own seeds.
- * What is then told of it comes from confirmation trials where there are any, for they chose
- * nothing.
+ * cellbench compare: each cell at its best setting, what is better than what, and what that rests
+ * on. All that is said is drawn up by cellbench/compare.h; here it is set for a terminal, as CSV or
+ * as JSON.
  */
 #include "cli/cli.h"
 
@@ -16,212 +14,89 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
-#include "cellbench/stats.h"
-
-enum { FEW_SEEDS = 5, SCHEMA = 2 };
-
-static const double level = 0.95;
-
-/* One cell of one study on one task. */
-typedef struct entry {
-    char *study, *task, *cell, *metric, *setting;
-    int64_t study_id, task_id, config;
-    int64_t open, done, diverged, failed; /* trials of the cell, at all settings */
-    double valid;                         /* mean over the study's seeds */
-    int confirmed;
-    int64_t asked; /* trials at this setting that the mean should be over */
-    cb_stats_mean test;
-    double params, epoch_seconds;
-} entry;
-
-typedef struct entries {
-    entry *row;
-    size_t count, capacity;
-} entries;
-
-static void entries_fini(entries *list) {
-    for (size_t i = 0; i < list->count; i++) {
-        entry *e = &list->row[i];
-        char *const texts[] = {e->study, e->task, e->cell, e->metric, e->setting};
-        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
-            cbi_free(texts[k]);
-    }
-    cbi_free(list->row);
-}
-
-/* ---- reading ---- */
-
-static const char cells_sql[] =
-    "select s.name, k.name, r.cell, s.study_id, r.task_id, r.config, r.open, r.valid, "
-    "(select count(*) filter (where t.state = 'done') || ' ' || count(*) filter (where t.state = "
-    "'diverged') || ' ' || count(*) filter (where t.state = 'failed') from study_trial as st join "
-    "trial as t using (trial_id) join cell as c on c.cell_id = st.cell_id where st.study_id = "
-    "r.study_id and st.retired = 0 and st.role = 'first' and t.task_id = r.task_id and c.name = "
-    "r.cell) from ranking as r join study as s on s.study_id = r.study_id join task as k on "
-    "k.task_id = r.task_id where r.place = 1 and (?1 = '' or s.name = ?1) "
-    "order by s.study_id, k.name, r.task_id, r.valid is null, r.valid, r.cell";
-
-/* Trials of one setting of one cell. */
-#define OF_SETTING                                                                                 \
-    "from study_trial as st join trial as t using (trial_id) join cell as c on c.cell_id = "       \
-    "st.cell_id left join attempt as a on a.attempt_id = t.result_attempt_id where st.study_id = " \
-    "?1 and st.retired = 0 and st.config = ?2 and t.task_id = ?3 and c.name = ?4 "
-
-static const char trials_sql[] =
-    "select st.role = 'confirm', t.state = 'done', a.test, a.wall_seconds / nullif(a.epochs, 0), "
-    "t.param_count, t.metric " OF_SETTING "order by t.seed, st.position";
-
-static const char setting_sql[] =
-    "select x.name, coalesce(x.integer, x.real, x.text) from setting as x where x.study_id = ?1 "
-    "and x.trial_id = (select st.trial_id " OF_SETTING
-    "order by st.role <> 'first', st.position limit 1) order by x.name";
-
-static cb_status add_entry(entries *list, const cb_query *query, cb_err *err) {
-    void *block = list->row;
-    if (cbi_grow(&block, &list->capacity, list->count + 1, sizeof *list->row) != CB_OK)
-        return cb_fail(err, CB_ENOMEM, "a list of %zu cells", list->count + 1);
-    list->row = block;
-    entry *e = &list->row[list->count++];
-    *e = (entry){.study = cbi_cli_text(query, 0),
-                 .task = cbi_cli_text(query, 1),
-                 .cell = cbi_cli_text(query, 2),
-                 .study_id = cb_query_column(query, 3).integer,
-                 .task_id = cb_query_column(query, 4).integer,
-                 .config = cb_query_column(query, 5).integer,
-                 .open = cb_query_column(query, 6).integer,
-                 .valid = cbi_cli_real(query, 7),
-                 .test = cb_stats_mean_of(NULL, 0, level),
-                 .params = (double)NAN,
-                 .epoch_seconds = (double)NAN};
-    char *counts = cbi_cli_text(query, 8);
-    const int bad = e->study == NULL || e->task == NULL || e->cell == NULL || counts == NULL;
-    if (!bad &&
-        sscanf(counts, "%" SCNd64 " %" SCNd64 " %" SCNd64, &e->done, &e->diverged, &e->failed) != 3)
-        e->done = e->diverged = e->failed = 0;
-    cbi_free(counts);
-    return bad ? cb_fail(err, CB_ENOMEM, "the names of a cell") : CB_OK;
-}
-
-typedef struct numbers {
-    double *of[2]; /* test values: of the study's seeds, of fresh ones */
-    size_t count[2], capacity[2];
-    int64_t asked[2];
-    double seconds[2];
-} numbers;
-
-static cb_status take_trial(numbers *n, const cb_query *query, cb_err *err) {
-    const int role = cb_query_column(query, 0).integer != 0;
-    n->asked[role]++;
-    if (cb_query_column(query, 1).integer == 0)
-        return CB_OK;
-    void *block = n->of[role];
-    if (cbi_grow(&block, &n->capacity[role], n->count[role] + 1, sizeof *n->of[role]) != CB_OK)
-        return cb_fail(err, CB_ENOMEM, "%zu values", n->count[role] + 1);
-    n->of[role] = block;
-    n->of[role][n->count[role]++] = cbi_cli_real(query, 2);
-    n->seconds[role] += cbi_cli_real(query, 3);
-    return CB_OK;
-}
-
-static cb_status read_values(cb_store *store, entry *e, const cb_value *at, cb_err *err) {
-    numbers n = {.count = {0, 0}};
-    cb_query *query = NULL;
-    int has_row = 0;
-    cb_status st = cb_query_open(&query, store, trials_sql, at, 4, err);
-    while (st == CB_OK && (st = cb_query_next(query, &has_row, err)) == CB_OK && has_row &&
-           (st = take_trial(&n, query, err)) == CB_OK) {
-        e->params = cbi_cli_real(query, 4);
-        if (e->metric == NULL && (e->metric = cbi_cli_text(query, 5)) == NULL)
-            st = cb_fail(err, CB_ENOMEM, "the name of a metric");
-    }
-    cb_query_close(query);
-    e->confirmed = n.count[1] > 0;
-    e->asked = n.asked[e->confirmed];
-    e->test = cb_stats_mean_of(n.of[e->confirmed], n.count[e->confirmed], level);
-    if (n.count[e->confirmed] > 0)
-        e->epoch_seconds = n.seconds[e->confirmed] / (double)n.count[e->confirmed];
-    cbi_free(n.of[0]);
-    cbi_free(n.of[1]);
-    return st;
-}
-
-/* "hidden=32 rate=0.01" */
-static cb_status read_setting(cb_store *store, entry *e, const cb_value *at, cb_err *err) {
-    cbi_text text = {0};
-    cb_query *query = NULL;
-    char number[32];
-    int has_row = 0;
-    cb_status st = cb_query_open(&query, store, setting_sql, at, 4, err);
-    while (st == CB_OK && (st = cb_query_next(query, &has_row, err)) == CB_OK && has_row) {
-        const cb_value name = cb_query_column(query, 0), value = cb_query_column(query, 1);
-        cbi_text_addf(&text, "%s%.*s=", text.length > 0 ? " " : "", (int)name.length, name.text);
-        if (value.type == CB_VALUE_INT)
-            cbi_text_addf(&text, "%" PRId64, value.integer);
-        else if (value.type == CB_VALUE_REAL)
-            cbi_text_add(&text, cbi_number(number, value.real));
-        else if (value.type == CB_VALUE_TEXT)
-            cbi_text_add_n(&text, value.text, value.length);
-        else
-            cbi_text_add(&text, "none");
-    }
-    cb_query_close(query);
-    if (st == CB_OK)
-        st = cbi_text_take(&text, &e->setting, err);
-    cbi_text_fini(&text);
-    return st;
-}
-
-static cb_status read_all(entries *list, cb_store *store, const char *study, cb_err *err) {
-    const cb_value name = cbi_cli_text_value(study != NULL ? study : "");
-    cb_query *query = NULL;
-    int has_row = 0;
-    cb_status st = cb_query_open(&query, store, cells_sql, &name, 1, err);
-    while (st == CB_OK && (st = cb_query_next(query, &has_row, err)) == CB_OK && has_row)
-        st = add_entry(list, query, err);
-    cb_query_close(query);
-    for (size_t i = 0; i < list->count && st == CB_OK; i++) {
-        entry *e = &list->row[i];
-        const cb_value at[] = {{.type = CB_VALUE_INT, .integer = e->study_id},
-                               {.type = CB_VALUE_INT, .integer = e->config},
-                               {.type = CB_VALUE_INT, .integer = e->task_id},
-                               cbi_cli_text_value(e->cell)};
-        if ((st = read_values(store, e, at, err)) == CB_OK)
-            st = read_setting(store, e, at, err);
-    }
-    return st;
-}
+#include "cellbench/compare.h"
+#include "cli/compare_json.h"
 
 /* ---- for programs ---- */
 
-static cb_status print_programs(const entries *list, cbi_cli_format format, cb_err *err) {
-    static const char *const names[] = {"study",     "task",    "cell",     "metric",    "config",
-                                        "setting",   "valid",   "over",     "n",         "asked",
-                                        "test_mean", "test_sd", "test_low", "test_high", "params",
-                                        "s_epoch",   "done",    "diverged", "failed",    "open"};
+static void add_reals(cbi_cli_table *table, const double *reals, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        cbi_cli_table_real(table, reals[i]);
+}
+
+static void add_cell(cbi_cli_table *table, const cb_compare_task *task, const cb_compare_cell *c) {
+    const int any = c->over != CB_COMPARE_OVER_NONE;
+    cbi_cli_table_text(table, task->study);
+    cbi_cli_table_text(table, task->task);
+    cbi_cli_table_text(table, c->name);
+    cbi_cli_table_text(table, task->metric);
+    cbi_cli_table_int(table, c->config);
+    cbi_cli_table_text(table, c->setting);
+    cbi_cli_table_real(table, c->valid);
+    cbi_cli_table_text(table, any ? cb_compare_over_name(c->over) : NULL);
+    cbi_cli_table_int(table, (int64_t)c->n);
+    cbi_cli_table_int(table, (int64_t)c->asked);
+    add_reals(table, (const double[]){c->mean, c->sd, c->low, c->high}, 4);
+    cbi_cli_table_int(table, c->params);
+    cbi_cli_table_real(table, c->epoch_seconds);
+    const cb_compare_budget *b = &c->budget;
+    const int64_t counts[] = {(int64_t)b->settings, b->trials, b->done,
+                              b->diverged,          b->failed, b->open};
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+        cbi_cli_table_int(table, counts[k]);
+    add_reals(table, (const double[]){b->cpu_seconds, b->flop, c->expected_best}, 3);
+}
+
+static cb_status print_cells_csv(const cb_compare *compare, cb_err *err) {
+    static const char *const names[] = {
+        "study",  "task",        "cell",     "metric",       "config", "setting",  "valid",
+        "over",   "n",           "asked",    "mean",         "sd",     "low",      "high",
+        "params", "s_epoch",     "settings", "trials",       "done",   "diverged", "failed",
+        "open",   "cpu_seconds", "flop",     "expected_best"};
     cbi_cli_table table = {
-        .format = format, .columns = sizeof names / sizeof *names, .names = names};
-    for (size_t i = 0; i < list->count; i++) {
-        const entry *e = &list->row[i];
-        const int any = e->test.n > 0;
-        cbi_cli_table_text(&table, e->study);
-        cbi_cli_table_text(&table, e->task);
-        cbi_cli_table_text(&table, e->cell);
-        cbi_cli_table_text(&table, e->metric);
-        cbi_cli_table_int(&table, e->config);
-        cbi_cli_table_text(&table, e->setting);
-        cbi_cli_table_real(&table, e->valid);
-        cbi_cli_table_text(&table, any ? e->confirmed ? "confirm" : "study" : NULL);
-        cbi_cli_table_int(&table, (int64_t)e->test.n);
-        cbi_cli_table_int(&table, e->asked);
-        const double reals[] = {e->test.mean, e->test.sd, e->test.low, e->test.high};
-        for (size_t k = 0; k < sizeof reals / sizeof *reals; k++)
-            cbi_cli_table_real(&table, reals[k]);
-        cbi_cli_table_int(&table, (int64_t)e->params);
-        cbi_cli_table_real(&table, e->epoch_seconds);
-        const int64_t counts[] = {e->done, e->diverged, e->failed, e->open};
-        for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
-            cbi_cli_table_int(&table, counts[k]);
-    }
+        .format = CBI_CLI_CSV, .columns = sizeof names / sizeof *names, .names = names};
+    for (size_t t = 0; t < compare->task_count; t++)
+        for (size_t i = 0; i < compare->tasks[t].cell_count; i++)
+            add_cell(&table, &compare->tasks[t], &compare->tasks[t].cells[i]);
+    cb_status st = cbi_cli_table_print(&table, err);
+    cbi_cli_table_fini(&table);
+    return st;
+}
+
+static void add_pair(cbi_cli_table *table, const cb_compare_task *task, const cb_compare_pair *p) {
+    cbi_cli_table_text(table, task->study);
+    cbi_cli_table_text(table, task->task);
+    cbi_cli_table_text(table, task->cells[p->a].name);
+    cbi_cli_table_text(table, task->cells[p->b].name);
+    cbi_cli_table_text(table, cb_compare_verdict_name(p->verdict));
+    cbi_cli_table_int(table, p->paired);
+    cbi_cli_table_int(table, (int64_t)p->n_a);
+    cbi_cli_table_int(table, (int64_t)p->n_b);
+    add_reals(table, (const double[]){p->difference, p->low, p->high, p->relative}, 4);
+    cbi_cli_table_int(table, p->is_log);
+    add_reals(table, (const double[]){p->ratio, p->ratio_low, p->ratio_high}, 3);
+    cbi_cli_table_text(table, cb_compare_test_name(p->test));
+    const double reals[] = {p->statistic,     p->dof,        p->p,           p->p_holm,
+                            p->check_p,       p->cliff,      p->cliff_low,   p->cliff_high,
+                            p->p_equivalence, p->detectable, p->seeds_needed};
+    add_reals(table, reals, sizeof reals / sizeof *reals);
+    cbi_cli_table_text(table, p->words);
+}
+
+static cb_status print_pairs_csv(const cb_compare *compare, cb_err *err) {
+    static const char *const names[] = {"study",      "task",          "a",          "b",
+                                        "verdict",    "paired",        "n_a",        "n_b",
+                                        "difference", "low",           "high",       "relative",
+                                        "is_log",     "ratio",         "ratio_low",  "ratio_high",
+                                        "test",       "statistic",     "dof",        "p",
+                                        "p_holm",     "check_p",       "cliff",      "cliff_low",
+                                        "cliff_high", "p_equivalence", "detectable", "seeds_needed",
+                                        "words"};
+    cbi_cli_table table = {
+        .format = CBI_CLI_CSV, .columns = sizeof names / sizeof *names, .names = names};
+    for (size_t t = 0; t < compare->task_count; t++)
+        for (size_t i = 0; i < compare->tasks[t].pair_count; i++)
+            add_pair(&table, &compare->tasks[t], &compare->tasks[t].pairs[i]);
     cb_status st = cbi_cli_table_print(&table, err);
     cbi_cli_table_fini(&table);
     return st;
@@ -229,187 +104,282 @@ static cb_status print_programs(const entries *list, cbi_cli_format format, cb_e
 
 /* ---- for people ---- */
 
-static cb_status print_table(const entry *e, size_t n, cb_err *err) {
-    static const char *const names[] = {"cell",          "n",  "over",   "valid",   "test mean",
-                                        "95 % interval", "sd", "params", "s_epoch", "setting"};
+static void range(char *buffer, size_t size, double low, double high) {
+    if (isnan(low) || isnan(high))
+        snprintf(buffer, size, "-");
+    else
+        snprintf(buffer, size, "%.4g .. %.4g", low, high);
+}
+
+static cb_status print_cells(const cb_compare *compare, const cb_compare_task *task, cb_err *err) {
+    char mean[32], interval[32];
+    const char *const names[] = {"cell",   "n",  "over",   "valid",   mean,
+                                 interval, "sd", "params", "s_epoch", "setting"};
     cbi_cli_table table = {.columns = sizeof names / sizeof *names, .names = names};
-    for (size_t i = 0; i < n; i++, e++) {
-        char interval[64] = "-";
-        if (e->test.n >= 2)
-            snprintf(interval, sizeof interval, "%.4g .. %.4g", e->test.low, e->test.high);
-        cbi_cli_table_text(&table, e->cell);
-        cbi_cli_table_int(&table, (int64_t)e->test.n);
-        cbi_cli_table_text(&table, e->test.n == 0 ? "-" : e->confirmed ? "confirm" : "study");
-        cbi_cli_table_real(&table, e->valid);
-        cbi_cli_table_real(&table, e->test.mean);
-        cbi_cli_table_text(&table, interval);
-        cbi_cli_table_real(&table, e->test.sd);
-        cbi_cli_table_int(&table, (int64_t)e->params);
-        cbi_cli_table_real(&table, e->epoch_seconds);
-        cbi_cli_table_text(&table, e->setting);
+    snprintf(mean, sizeof mean, "%s mean", compare->measure);
+    snprintf(interval, sizeof interval, "%.4g %% interval", 100.0 * compare->level);
+    for (size_t i = 0; i < task->cell_count; i++) {
+        const cb_compare_cell *c = &task->cells[i];
+        char between[64];
+        range(between, sizeof between, c->low, c->high);
+        cbi_cli_table_text(&table, c->name);
+        cbi_cli_table_int(&table, (int64_t)c->n);
+        cbi_cli_table_text(&table,
+                           c->over == CB_COMPARE_OVER_NONE ? "-" : cb_compare_over_name(c->over));
+        cbi_cli_table_real(&table, c->valid);
+        cbi_cli_table_real(&table, c->mean);
+        cbi_cli_table_text(&table, between);
+        cbi_cli_table_real(&table, c->sd);
+        cbi_cli_table_int(&table, c->params);
+        cbi_cli_table_real(&table, c->epoch_seconds);
+        cbi_cli_table_text(&table, c->setting);
     }
     cb_status st = cbi_cli_table_print(&table, err);
     cbi_cli_table_fini(&table);
     return st;
 }
 
-/* ", name", fit for a terminal. */
-static void add_name(cbi_text *line, const entry *e) {
-    char *safe = cbi_cli_printable(e->cell, strlen(e->cell), 0);
-    cbi_text_addf(line, "%s%s", line->length > 0 ? ", " : "", safe != NULL ? safe : "?");
+static const char *verdict_words(const cb_compare_task *task, const cb_compare_pair *pair,
+                                 char *buffer, size_t size) {
+    switch (pair->verdict) {
+    case CB_COMPARE_VERDICT_A_BETTER:
+    case CB_COMPARE_VERDICT_B_BETTER:
+        snprintf(
+            buffer, size, "%.60s is better",
+            task->cells[pair->verdict == CB_COMPARE_VERDICT_A_BETTER ? pair->a : pair->b].name);
+        return buffer;
+    case CB_COMPARE_VERDICT_NOT_APART:
+        return "not told apart";
+    case CB_COMPARE_VERDICT_EQUIVALENT:
+        return "equivalent";
+    case CB_COMPARE_VERDICT_NONE:
+    default:
+        return "not tested";
+    }
+}
+
+static void add_pair_line(cbi_cli_table *table, const cb_compare_task *task,
+                          const cb_compare_pair *p) {
+    char pair[160], between[64], n[48], cliff[64], buffer[96];
+    snprintf(pair, sizeof pair, "%.64s %c %.64s", task->cells[p->a].name, p->is_log ? '/' : '-',
+             task->cells[p->b].name);
+    snprintf(n, sizeof n, p->paired ? "%zu pairs" : "%zu, %zu", p->n_a, p->n_b);
+    range(between, sizeof between, p->is_log ? p->ratio_low : p->low,
+          p->is_log ? p->ratio_high : p->high);
+    snprintf(cliff, sizeof cliff, isnan(p->cliff_low) ? "%.2f" : "%.2f [%.2f, %.2f]", p->cliff,
+             p->cliff_low, p->cliff_high);
+    cbi_cli_table_text(table, pair);
+    cbi_cli_table_text(table, n);
+    cbi_cli_table_real(table, p->is_log ? p->ratio : p->difference);
+    cbi_cli_table_text(table, between);
+    cbi_cli_table_real(table, p->p);
+    cbi_cli_table_real(table, p->p_holm);
+    cbi_cli_table_text(table, cliff);
+    cbi_cli_table_text(table, isnan(p->p) ? "-" : cb_compare_test_name(p->test));
+    cbi_cli_table_text(table, verdict_words(task, p, buffer, sizeof buffer));
+}
+
+static cb_status print_pairs(const cb_compare *compare, const cb_compare_task *task, cb_err *err) {
+    char interval[32];
+    size_t ratios = 0;
+    for (size_t i = 0; i < task->pair_count; i++)
+        ratios += task->pairs[i].is_log != 0;
+    const char *const effect = ratios == 0                  ? "difference"
+                               : ratios == task->pair_count ? "ratio"
+                                                            : "difference, ratio";
+    const char *const names[] = {"pair",   "n",           effect, interval, "p",
+                                 "p Holm", "Cliff delta", "test", "verdict"};
+    cbi_cli_table table = {.columns = sizeof names / sizeof *names,
+                           .names = names,
+                           .fold_except = task->pair_count > 1 ? "pair" : NULL};
+    snprintf(interval, sizeof interval, "%.4g %% interval", 100.0 * compare->level);
+    for (size_t i = 0; i < task->pair_count; i++)
+        add_pair_line(&table, task, &task->pairs[i]);
+    cb_status st = cbi_cli_table_print(&table, err);
+    cbi_cli_table_fini(&table);
+    return st;
+}
+
+static void print_text(const char *before, const char *text, size_t indent) {
+    char *safe = cbi_cli_printable(text, strlen(text), 0);
+    fputs(before, stdout);
+    cbi_cli_wrapped(safe != NULL ? safe : "(out of memory)", indent, 80);
     cbi_free(safe);
 }
 
-static void print_text(const char *before, const cbi_text *text, size_t indent) {
-    fputs(before, stdout);
-    cbi_cli_wrapped(text->data != NULL && !text->failed ? text->data : "(out of memory)", indent,
-                    80);
-}
-
-/* One note about the cells of which `holds` is true: "gru, lstm: text". */
-static void note(const entry *e, size_t n, int (*holds)(const entry *), const char *text) {
-    cbi_text line = {0};
-    for (size_t i = 0; i < n; i++)
-        if (holds(&e[i]))
-            add_name(&line, &e[i]);
-    if (line.length > 0) {
-        cbi_text_addf(&line, ": %s", text);
-        print_text("- ", &line, 2);
+/* Pairs of which more is to be said than stands in the table and in the answer. */
+static void print_doubts(const cb_compare *compare, const cb_compare_task *task) {
+    const double alpha = 1.0 - compare->level;
+    for (size_t i = 0; i < task->pair_count; i++) {
+        const cb_compare_pair *p = &task->pairs[i];
+        const int apart =
+            p->verdict == CB_COMPARE_VERDICT_A_BETTER || p->verdict == CB_COMPARE_VERDICT_B_BETTER;
+        const int doubtful = apart && p->check_p > alpha && p->check_least <= alpha;
+        if (doubtful || p->verdict == CB_COMPARE_VERDICT_EQUIVALENT ||
+            (p->verdict == CB_COMPARE_VERDICT_NONE && task->cells[p->a].n > 0 &&
+             task->cells[p->b].n > 0))
+            print_text("- ", p->words, 2);
     }
-    cbi_text_fini(&line);
 }
 
-static int is_empty(const entry *e) {
-    return e->test.n == 0;
-}
-
-static int is_open(const entry *e) {
-    return e->open > 0;
-}
-
-static int is_single(const entry *e) {
-    return e->test.n == 1;
-}
-
-static int is_few(const entry *e) {
-    return e->test.n >= 2 && e->test.n < FEW_SEEDS;
-}
-
-static int is_partial(const entry *e) {
-    return e->test.n > 0 && (int64_t)e->test.n < e->asked;
-}
-
-static int is_chosen_by_these(const entry *e) {
-    return e->test.n > 0 && !e->confirmed;
-}
-
-/* 1 if the intervals of two means do not overlap. */
-static int is_apart(const cb_stats_mean *a, const cb_stats_mean *b) {
-    return a->n >= 2 && b->n >= 2 && (a->low > b->high || b->low > a->high);
-}
-
-/* What stands first by validation, never without what is not known about it. */
-static void print_first(const entry *e, size_t n) {
-    cbi_text line = {0}, unclear = {0};
-    add_name(&line, e);
-    if (e->test.n < 2) {
-        cbi_text_add(&line, " is first by validation; without an interval nothing is said of its "
-                            "difference from others.");
-        goto out;
+static cb_status print_task(const cb_compare *compare, const cb_compare_task *task, cb_err *err) {
+    char head[512];
+    snprintf(head, sizeof head, "study %.120s, task %.120s, metric %.60s: lower is better",
+             task->study, task->task, task->metric != NULL ? task->metric : "?");
+    print_text("", head, 0);
+    printf("\n");
+    cb_status st = print_cells(compare, task, err);
+    if (st != CB_OK)
+        return st;
+    printf("\n");
+    print_text("", task->answer, 0);
+    if (task->tested > 0) {
+        printf("\n");
+        if ((st = print_pairs(compare, task, err)) != CB_OK)
+            return st;
     }
-    cbi_text_addf(&line, " is first by validation; its test mean is %.4g, %.4g .. %.4g at 95%%.",
-                  e->test.mean, e->test.low, e->test.high);
-    for (size_t i = 1; i < n; i++)
-        if (!is_apart(&e->test, &e[i].test))
-            add_name(&unclear, &e[i]);
-    if (unclear.length > 0)
-        cbi_text_addf(&line, " These intervals do not tell it apart from: %s.", unclear.data);
-    else
-        cbi_text_add(&line, " No other cell's interval overlaps with that.");
-out:
-    print_text("", &line, 0);
-    cbi_text_fini(&unclear);
-    cbi_text_fini(&line);
+    printf("%s", task->warning_count > 0 ? "\n" : "");
+    print_doubts(compare, task);
+    for (size_t i = 0; i < task->warning_count; i++)
+        print_text("- ", task->warnings[i].words, 2);
+    return CB_OK;
 }
 
-static void print_notes(const entry *e, size_t n) {
-    if (!is_empty(e) && n > 1)
-        print_first(e, n);
-    note(e, n, is_empty,
-         "no trial has finished; 'cellbench table DB --trials' shows their states.");
-    note(e, n, is_open, "trials are still to be finished: all of this may change.");
-    note(e, n, is_partial,
-         "some trials of the setting have no result; the mean is over the others.");
-    note(e, n, is_chosen_by_these,
-         "the test is over the study's own seeds, which chose the setting too, so it may look "
-         "better than it is; `confirm` in the study runs the best ones with fresh seeds.");
-    note(e, n, is_single, "a single value (n = 1) has no interval.");
-    note(e, n, is_few,
-         "few seeds: with n < 5 the interval is wide, and right only if the values "
-         "are normally distributed.");
-}
-
-static cb_status print_people(const entries *list, cb_err *err) {
+static cb_status print_people(const cb_compare *compare, cb_err *err) {
     cb_status st = CB_OK;
-    for (size_t i = 0, n; i < list->count && st == CB_OK; i += n) {
-        const entry *e = &list->row[i];
-        for (n = 1;
-             i + n < list->count && e[n].study_id == e->study_id && e[n].task_id == e->task_id;)
-            n++;
-        printf("%sstudy ", i > 0 ? "\n" : "");
-        cbi_cli_put(stdout, e->study);
-        printf(", task ");
-        cbi_cli_put(stdout, e->task);
-        printf(", metric ");
-        cbi_cli_put(stdout, e->metric != NULL ? e->metric : "?");
-        printf(": lower is better\n\n");
-        if ((st = print_table(e, n, err)) == CB_OK) {
-            printf("\n");
-            print_notes(e, n);
-        }
+    for (size_t i = 0; i < compare->task_count && st == CB_OK; i++) {
+        printf("%s", i > 0 ? "\n" : "");
+        st = print_task(compare, &compare->tasks[i], err);
     }
-    if (st == CB_OK && list->count == 0)
-        printf("there are no trials yet\n");
+    if (compare->ranks.cell_count > 0) {
+        printf("\n");
+        print_text("", compare->ranks.words, 0);
+    }
+    for (size_t i = 0; i < compare->note_count; i++)
+        print_text("- ", compare->notes[i], 2);
     return st;
+}
+
+/* ---- the command ---- */
+
+static int read_real(const char *text, double *out) {
+    char *end = NULL;
+    *out = strtod(text, &end);
+    return *text != '\0' && *end == '\0' && isfinite(*out);
+}
+
+static int read_test(const char *name, cb_compare_test *out, cbi_near *near) {
+    cbi_near_init(near, name);
+    for (int i = 0; cb_compare_test_name((cb_compare_test)i) != NULL; i++) {
+        *out = (cb_compare_test)i;
+        if (strcmp(cb_compare_test_name(*out), name) == 0)
+            return 1;
+        cbi_near_offer(near, cb_compare_test_name(*out));
+    }
+    return 0;
+}
+
+static int read_scale(const char *name, cb_compare_scale *out) {
+    *out = strcmp(name, "log") == 0 ? CB_COMPARE_SCALE_LOG : CB_COMPARE_SCALE_PLAIN;
+    return *out == CB_COMPARE_SCALE_LOG || strcmp(name, "plain") == 0;
+}
+
+/* 0, or the exit status after an error was told. */
+static int read_options(const cbi_cli_args *args, cb_compare_options *o) {
+    const char *level = cbi_cli_value(args, "level"), *test = cbi_cli_value(args, "test");
+    const char *equivalence = cbi_cli_value(args, "equivalence");
+    const char *scale = cbi_cli_value(args, "scale");
+    cbi_near near;
+    *o = (cb_compare_options){.study = cbi_cli_value(args, "study"),
+                              .baseline = cbi_cli_value(args, "baseline"),
+                              .measure = cbi_cli_value(args, "metric"),
+                              .all_pairs = cbi_cli_flag(args, "all-pairs")};
+    if (level != NULL && (!read_real(level, &o->level) || o->level < 0.5 || o->level > 0.9999))
+        return cbi_cli_usage(args->command,
+                             "compare: --level: expected a number from 0.5 to 0.9999, got '%s'",
+                             level);
+    if (equivalence != NULL &&
+        (!read_real(equivalence, &o->equivalence) || !(o->equivalence > 0.0)))
+        return cbi_cli_usage(args->command,
+                             "compare: --equivalence: expected a number above 0, in the units of "
+                             "the metric, got '%s'",
+                             equivalence);
+    if (scale != NULL && !read_scale(scale, &o->scale))
+        return cbi_cli_usage(args->command, "compare: --scale: expected plain or log, got '%s'",
+                             scale);
+    if (scale != NULL && equivalence != NULL && o->scale == CB_COMPARE_SCALE_LOG)
+        return cbi_cli_usage(args->command, "compare: --equivalence is in the units of the metric "
+                                            "and does not go with --scale log");
+    if (test != NULL && !read_test(test, &o->test, &near))
+        return cbi_cli_usage(args->command,
+                             "compare: --test: expected auto, paired-t, welch, wilcoxon, "
+                             "mann-whitney, signs or labels, got '%s'%s",
+                             test, cbi_near_text(&near));
+    return 0;
 }
 
 static int run(const cbi_cli_args *args) {
     cb_err err;
     cb_store *store = NULL;
-    entries list = {0};
-    const char *study = cbi_cli_value(args, "study");
-    const cbi_cli_format format = cbi_cli_format_of(args);
+    cb_compare *compare = NULL;
+    cb_compare_options options;
+    const int status = read_options(args, &options);
+    if (status != 0)
+        return status;
     cb_status st = cb_store_open(&store, args->rest[0], CB_STORE_READ, &err);
-    if (st == CB_OK)
-        st = cbi_cli_need_version(store, SCHEMA, &err);
-    if (st == CB_OK && study != NULL)
-        st = cbi_cli_check_study(store, study, &err);
-    if (st == CB_OK && (st = read_all(&list, store, study, &err)) == CB_OK)
-        st = format == CBI_CLI_PLAIN ? print_people(&list, &err)
-                                     : print_programs(&list, format, &err);
-    entries_fini(&list);
+    if (st == CB_OK && (st = cb_compare_read(&compare, store, &options, &err)) == CB_OK)
+        st = cbi_cli_flag(args, "json")    ? cbi_cli_compare_json(compare, &err)
+             : !cbi_cli_flag(args, "csv")  ? print_people(compare, &err)
+             : cbi_cli_flag(args, "pairs") ? print_pairs_csv(compare, &err)
+                                           : print_cells_csv(compare, &err);
+    cb_compare_destroy(compare);
     cb_store_close(store);
     return st == CB_OK ? CBI_EXIT_OK : cbi_cli_fail(&err);
 }
 
 static const cbi_cli_option options[] = {
     {"study", 0, CBI_CLI_TEXT, "NAME", 0, 0, "only this study"},
-    CBI_CLI_FORMAT_OPTIONS,
+    {"baseline", 0, CBI_CLI_TEXT, "CELL", 0, 0, "compare each cell with this one"},
+    {"all-pairs", 0, CBI_CLI_FLAG, NULL, 0, 0, "compare each cell with each"},
+    {"test", 0, CBI_CLI_TEXT, "NAME", 0, 0,
+     "paired-t, welch, wilcoxon, mann-whitney, signs, labels"},
+    {"level", 0, CBI_CLI_TEXT, "L", 0, 0, "of intervals, and 1 - error of tests; default 0.95"},
+    {"equivalence", 0, CBI_CLI_TEXT, "D", 0, 0, "also test whether differences are below D"},
+    {"scale", 0, CBI_CLI_TEXT, "WORD", 0, 0,
+     "plain: differences; log: ratios; default by the metric"},
+    {"metric", 0, CBI_CLI_TEXT, "NAME", 0, 0, "test, valid, train, test_error or valid_error"},
+    {"csv", 0, CBI_CLI_FLAG, NULL, 0, 0, "print the cells as CSV (RFC 4180), numbers in full"},
+    {"pairs", 0, CBI_CLI_FLAG, NULL, 0, 0, "with --csv: the pairs instead of the cells"},
+    {"json", 0, CBI_CLI_FLAG, NULL, 0, 0, "print everything as a JSON object"},
     {0},
 };
 
 const cbi_cli_command cbi_cmd_compare = {
     .name = "compare",
-    .summary = "each cell at its best setting, with intervals",
+    .summary = "which cell is better, by how much, how surely",
     .arguments = "DB [options]",
     .text = "For each cell: the setting with the best mean validation value over the study's\n"
             "seeds (valid), and the test values of that setting: mean, standard deviation and\n"
-            "the 95 % t-interval of the mean over n seeds. over: confirm, with the fresh\n"
-            "seeds of a study's `confirm`; study, with the seeds that chose the setting,\n"
-            "which flatters it. The interval says how far the mean over further seeds may be\n"
-            "off, not how the cell would do at another setting or with other data. Lower is\n"
-            "better.\n",
-    .example = "  cellbench compare results/quickstart.db\n",
+            "t-interval of the mean over n seeds. over: confirm, with the fresh seeds of a\n"
+            "study's `confirm`; study, with the seeds that chose the setting, which flatters\n"
+            "it. Then the first by validation, or --baseline, against each other cell, or all\n"
+            "pairs. Lower is better.\n"
+            "\n"
+            "Cells with the same seeds are paired by seed, for a seed fixes the order of the\n"
+            "data and the streams of the initialisation: the difference has the interval and\n"
+            "p of the paired t test. Without common seeds it is Welch's. Beside it stands\n"
+            "the exact permutation test, which takes no distribution for granted but cannot\n"
+            "get below p = 2/2^n: 0.0625 with five seeds. p Holm is corrected for the number\n"
+            "of pairs, and decides; intervals are not corrected. Cliff delta: how often a\n"
+            "value of the first is above one of the second, less how often below: -1, always\n"
+            "below, so better. What the numbers do not support is said in notes below them.\n"
+            "\n"
+            "Squared errors (mse) are compared by ratios, on the scale of their logarithms, for\n"
+            "they range over orders of magnitude; everything else by differences.\n"
+            "\n"
+            "With several tasks: average ranks, Friedman's test, Nemenyi's difference.\n",
+    .example = "  cellbench compare results/quickstart.db\n"
+               "  cellbench compare results/quickstart.db --baseline lstm --equivalence 0.001\n",
     .options = options,
     .least = 1,
     .most = 1,

@@ -72,24 +72,52 @@ says err 'no column'
 
 # ---- compare ----
 expect 0 compare tiny.db
-says out 'study tiny' '^gru  *3  *confirm' ' \.\. ' 'first by validation' 'few seeds' 'hidden=3 rate='
+says out 'study tiny' '^gru  *3  *confirm' ' \.\. ' 'first by validation: test' '3 fresh seeds' \
+    'aired t test' 'fewer than 5 seeds' 'hidden=3 rate=' '^gru / rnn\|^rnn / gru'
 expect 0 compare tiny.db --study tiny --csv
 same "compare: rows" "$(wc -l < out)" 3
 says out '^tiny,adding,gru,mse,[123],hidden=3 rate=0.0[0-9]*,[^,]*,confirm,3,3,'
+expect 0 compare tiny.db --csv --pairs
+same "compare: pairs" "$(wc -l < out)" 2
+expect 0 compare tiny.db --json
+says out '"verdict": "' '"kind": "few"' '"answer": "'
+expect 0 compare tiny.db --scale plain
+says out '^gru - rnn\|^rnn - gru' 'mse \[\|\] mse'
+for test in welch wilcoxon mann-whitney signs labels; do
+    expect 0 compare tiny.db --test $test
+done
+expect 0 compare tiny.db --test signs
+says out 'the test cannot give less than p = 0.25'
+expect 0 compare tiny.db --equivalence 100
+says out 'equivalent, within 100, to' 'equivalent within 100 mse: difference'
+expect 0 compare tiny.db --baseline rnn --level 0.9
+says out '90 % interval'
+expect 0 compare tiny.db --metric valid
+says out 'valid mean'
 expect 1 compare tiny.db --study tyni
 says err "did you mean 'tiny'"
+expect 1 compare tiny.db --baseline gruu
+says err "no cell 'gruu', did you mean 'gru'"
+expect 1 compare tiny.db --metric tset
+says err "did you mean 'test'"
+expect 2 compare tiny.db --test welhc
+says err "did you mean 'welch'"
+expect 2 compare tiny.db --level 95
+expect 2 compare tiny.db --equivalence -1
+expect 2 compare tiny.db --equivalence 0.1 --scale log
+expect 2 compare tiny.db --scale cubic
 
 # One trial, and none that has a result: no interval, no winner.
 sed -e 's/"tiny"/"one"/; /confirm =/d; /seeds =/s/seeds = .*/seeds = 1,/; s/choice {[^}]*}/choice { 0.01 }/' \
     -e 's/"rnn", "gru"/"rnn"/' tiny.lua > one.lua
 expect 0 run one.lua --quiet --jobs 1
 expect 0 compare one.db
-says out '^rnn  *1  *study' 'a single value' 'chose the setting'
+says out '^rnn  *1  *study' 'a single seed' 'chose the setting' 'no other cell'
 if grep -q 'first by validation' out; then fault "compare names a winner of one"; fi
 sed -e 's/"one"/"lost"/; s/choice {[^}]*}/choice { 1e30 }/; s/train = {/train = { optimiser = "sgd",/' one.lua > lost.lua
 expect 0 run lost.lua --quiet --jobs 1 --db one.db
 expect 0 compare one.db --study lost
-says out '^rnn  *0  *-' 'no trial has finished'
+says out '^rnn  *0  *-' 'No trial has a result (trials: 1 diverged)'
 expect 0 table one.db
 expect 1 table one.db --trials
 says err 'holds 2 studies: --study'

@@ -27,6 +27,10 @@
  *   not, the words say so.
  * - The interval of a difference is not corrected for the number of pairs; the p value is. Words
  *   follow the corrected p.
+ * - Squared errors (metric mse) are compared by their logarithms: they are positive, range over
+ *   orders of magnitude, and scatter in proportion to their size, so that what there is to say of
+ *   two is a ratio. Everything else (nats, error rates) is compared as it is. The rule looks at the
+ *   metric and not at the values, but for zeros, which have no logarithm.
  *
  * All texts are UTF-8 as in the database, with whatever characters names have: escape them for the
  * place where they go. Numbers that are not known are NaN.
@@ -61,14 +65,21 @@ CB_API const char *cb_compare_test_name(cb_compare_test test);
 /* "paired t test": for a sentence. */
 CB_API const char *cb_compare_test_title(cb_compare_test test);
 
+typedef enum cb_compare_scale {
+    CB_COMPARE_SCALE_AUTO = 0, /* ratios for mse, unless an equivalence is asked for; else plain */
+    CB_COMPARE_SCALE_PLAIN = 1,
+    CB_COMPARE_SCALE_LOG = 2
+} cb_compare_scale;
+
 typedef struct cb_compare_options {
     const char *study;    /* NULL: all studies */
     const char *baseline; /* a cell's name; NULL: the first by validation, of each study and task */
     const char *measure;  /* test (NULL), valid, train, test_error, valid_error: what is compared */
     int all_pairs;        /* 1: each cell with each; 0: the baseline with each */
     cb_compare_test test; /* of pairs */
-    double level;         /* of intervals, and 1 - the error allowed of tests; 0: 0.95 */
-    double equivalence;   /* differences up to this size count as none; 0: not asked */
+    cb_compare_scale scale; /* CB_EARG: LOG with an equivalence, which is in units of the metric */
+    double level;           /* of intervals, and 1 - the error allowed of tests; 0: 0.95 */
+    double equivalence;     /* differences up to this size count as none; 0: not asked */
 } cb_compare_options;
 
 /* ---- what is known ---- */
@@ -118,7 +129,10 @@ typedef struct cb_compare_cell {
     cb_compare_budget budget;
     double *tried;        /* validation means of all settings that have one, ascending */
     size_t tried_count;   /* budget.settings - tried_count gave none: diverged, failed or open */
-    double expected_best; /* best validation value to expect of `common_settings`, see below */
+    double *expected;     /* [budget.settings] the best validation value to expect of n of the
+                             settings is expected[n - 1] (cb_stats_expected_best); one that gave no
+                             value counts as the worst that did; NULL if none did */
+    double expected_best; /* of `common_settings` of the task */
 } cb_compare_cell;
 
 typedef enum cb_compare_verdict {
@@ -134,23 +148,27 @@ CB_API const char *cb_compare_verdict_name(cb_compare_verdict verdict);
 typedef struct cb_compare_pair {
     size_t a, b; /* cells, by their index in the task; a stands before b by validation */
     cb_compare_verdict verdict;
-    int paired;            /* over common seeds */
-    size_t n_a, n_b;       /* values that went in; equal if paired */
-    double difference;     /* mean of a - b: negative, if a is better */
-    double low, high;      /* its interval: paired t or Welch, whatever the test is */
-    double relative;       /* difference / mean of b; NaN if that is 0 */
+    int paired;        /* over common seeds */
+    size_t n_a, n_b;   /* values that went in; equal if paired */
+    int is_log;        /* a and b are the logarithms of the values: differences are of ratios */
+    double difference; /* mean of a - b: negative, if a is better */
+    double low, high;  /* its interval: paired t or Welch, whatever the test is */
+    double ratio, ratio_low, ratio_high; /* if is_log, of the geometric means a/b; else NaN */
+    double relative;       /* difference / mean of b; NaN if that is 0, or if is_log */
     cb_compare_test test;  /* never AUTO */
     double statistic;      /* t, W, U, or the mean difference of a permutation */
     double dof;            /* NaN if the test has none */
     double p, p_holm;      /* two-sided; corrected over the tested pairs of the task */
     double p_least;        /* the smallest p that the test could give with this n; 0 for t tests */
     cb_compare_test check; /* the permutation test beside a t test; AUTO: none */
-    double check_p;        /* not corrected */
+    double check_p, check_least;         /* not corrected; the smallest that it could give */
     double cliff, cliff_low, cliff_high; /* Cliff's delta: share of pairs of values with a > b less
                              that with a < b; -1: a is always better; its interval; not paired */
-    double p_equivalence; /* two one-sided tests against options.equivalence; NaN: not asked */
-    double detectable;    /* smallest true difference that n would show in 4 of 5 studies */
-    double seeds_needed;  /* to show the difference as it was measured, in 4 of 5; NaN: unknown */
+    double p_equivalence; /* two one-sided tests against options.equivalence, corrected likewise;
+                             NaN: not asked */
+    double detectable;    /* smallest true difference that n would show in 4 of 5 studies, and */
+    double seeds_needed;  /* the seeds to show the one measured in 4 of 5; both by the t test at the
+                             error allowed divided by the number of tested pairs; NaN: unknown */
     char *why;            /* "the same 5 seeds: paired" */
     char *words;          /* "gru is better than rnn by 0.12 [0.09, 0.15] nats (...)" */
 } cb_compare_pair;
@@ -191,7 +209,8 @@ typedef struct cb_compare_task {
     size_t cell_count;
     cb_compare_pair *pairs;
     size_t pair_count;
-    size_t tested;          /* pairs with a p value: what Holm's correction is over */
+    size_t baseline; /* the cell whose pairs these are; cell_count: this task has not got it */
+    size_t tested;   /* pairs with a p value: what Holm's correction is over */
     size_t common_settings; /* the smallest number of settings that a cell was given */
     char *answer;           /* some sentences, never a winner without its uncertainty */
     cb_compare_warning *warnings;
@@ -235,14 +254,6 @@ CB_API CB_MUST_USE cb_status cb_compare_read(cb_compare **out, cb_store *store,
                                              const cb_compare_options *options, cb_err *err);
 /* NULL is allowed. */
 CB_API void cb_compare_destroy(cb_compare *compare);
-
-/*
- * The best validation value to expect of n settings drawn from those that a cell was given, without
- * replacement, 1 <= n <= budget.settings (Dodge et al. 2019, arXiv:1909.03004, with the unbiased
- * estimate of Tang et al. 2020, arXiv:2004.13705). A setting that gave no value counts as the worst
- * one that did. NaN if none did. Costs O(tried_count).
- */
-CB_API double cb_compare_expected_best(const cb_compare_cell *cell, size_t n);
 
 #ifdef __cplusplus
 }
