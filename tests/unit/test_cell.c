@@ -380,11 +380,62 @@ static cb_status describe(void *context) {
     return st;
 }
 
+static cb_status make_and_override(void *context) {
+    const double five = 5, bias = -3;
+    const cb_cell_setting deep[] = {{"bias", 1, &bias}, {"steps", 1, &five}};
+    char *text = NULL;
+    cb_cell *cell = NULL;
+    cb_err err;
+    (void)context;
+    cb_status st = cb_cell_def_text(&text, &highway, deep, 2, &err);
+    if (st == CB_OK)
+        st = cb_cell_create(&cell, "highway", text, deep, 1, CB_INPUT_DENSE, 3, 4, NULL, &err);
+    else
+        assert_null(text);
+    cb_cell_destroy(cell);
+    cb_free(text);
+    return st;
+}
+
+typedef struct mistake {
+    const char *text;
+    cb_status status; /* that it is, where there is memory enough */
+} mistake;
+
+static cb_status make_mistake(void *context) {
+    const mistake *m = context;
+    cb_err err = {0};
+    cb_cell *cell;
+    cb_status st =
+        cb_cell_create(&cell, "wrong", m->text, NULL, 0, CB_INPUT_DENSE, 3, 4, NULL, &err);
+    assert_null(cell);
+    assert_int_not_equal(st, CB_OK);
+    assert_int_equal(err.code, st);
+    assert_true(err.text[0] != '\0');
+    return st == m->status ? CB_OK : st;
+}
+
+/* A mistake that is found while memory is short is that mistake, or the shortage; never a cell. */
+static void mistakes_survive_shortage(void) {
+    static const mistake mistakes[] = {
+        {"state h\nh' = tanh(W x + \n", CB_EPARSE},
+        {"state h\nh' = tanh(W x + R hh)\n", CB_EPARSE},
+        {"state h\ndim half = H/3\nq[half] = W x\nh' = tanh(R h)\n", CB_ESHAPE},
+        {"state h\nq[2] = W x\nh' = tanh(W x) * q\n", CB_ESHAPE},
+        {"state h\nmatrix R = uper(2)\nh' = tanh(R h)\n", CB_EPARSE},
+        {"state h, c\nh' = tanh(R h)\n", CB_EPARSE},
+    };
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
+        assert_true(faults_run(make_mistake, (void *)(uintptr_t)&mistakes[i]) > 3);
+}
+
 static void every_allocation_may_fail(void **state) {
     (void)state;
     for (const awkward_cell *a = awkward_cells; a->name; a++)
         assert_true(faults_run(build_awkward, (void *)(uintptr_t)a) > 20);
     faults_run(build_stack, (void *)(uintptr_t)depth_gated);
+    assert_true(faults_run(make_and_override, NULL) > 20);
+    mistakes_survive_shortage();
     cb_cell *cell = make(awkward_cells[0].text, NULL, 0);
     faults_run(describe, cell);
     cb_cell_destroy(cell);
