@@ -121,13 +121,16 @@ static cb_status add_columns(cbi_text *sql, const view *v, const cbi_cli_args *a
     return st;
 }
 
+/* Whether it is "COLUMN", "COLUMN:asc" or "COLUMN:desc". */
+static int is_sort(const char *sort) {
+    const char *way = strchr(sort, ':');
+    return way == NULL || strcmp(way, ":asc") == 0 || strcmp(way, ":desc") == 0;
+}
+
 /* "COLUMN" or "COLUMN:desc"; rows without a value come last either way. */
 static cb_status add_sort(cbi_text *sql, const view *v, const char *sort, cb_err *err) {
     const size_t length = strcspn(sort, ":");
     const char *way = sort[length] == ':' ? sort + length + 1 : "asc";
-    if (strcmp(way, "asc") != 0 && strcmp(way, "desc") != 0)
-        return cb_fail(err, CB_EARG, "--sort: expected COLUMN, COLUMN:asc or COLUMN:desc, got '%s'",
-                       sort);
     cbi_text_add(sql, " order by ");
     cb_status st = add_column(sql, v, sort, length, err);
     cbi_text_add(sql, " is null, ");
@@ -145,17 +148,19 @@ static cb_status check_cell(cb_store *store, const view *v, const char *cell, cb
     return cbi_cli_check_name(store, "cell", cell, sql, NULL, 0, err);
 }
 
-static cb_status check_state(const char *state, cb_err *err) {
+/* 0, or the exit status after it was told that there is no such state. */
+static int check_state(const cbi_cli_args *args, const char *state) {
     cbi_near near;
     cbi_near_init(&near, state);
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         if (strcmp(states[i], state) == 0)
-            return CB_OK;
+            return 0;
         cbi_near_offer(&near, states[i]);
     }
-    return cb_fail(err, CB_EARG,
-                   "--state: expected pending, running, done, diverged or failed, got '%s'%s",
-                   state, cbi_near_text(&near));
+    return cbi_cli_usage(
+        args->command,
+        "table: --state: expected pending, running, done, diverged or failed, got '%s'%s", state,
+        cbi_near_text(&near));
 }
 
 static cb_status print_view(cb_store *store, const view *v, const cbi_cli_args *args, cb_err *err) {
@@ -195,12 +200,20 @@ static int run(const cbi_cli_args *args) {
     cb_store *store = NULL;
     view v = {.name = "leaderboard"};
     const char *study = cbi_cli_value(args, "study"), *cell = cbi_cli_value(args, "cell");
-    const char *state = cbi_cli_value(args, "state");
+    const char *state = cbi_cli_value(args, "state"), *sort = cbi_cli_value(args, "sort");
+    int status;
     if (state != NULL && !cbi_cli_flag(args, "trials"))
         return cbi_cli_usage(args->command, "table: --state needs --trials: a row of the "
                                             "leaderboard has no state");
-    cb_status st = state != NULL ? check_state(state, &err) : CB_OK;
-    if (st != CB_OK || (st = cb_store_open(&store, args->rest[0], CB_STORE_READ, &err)) != CB_OK ||
+    if (state != NULL && (status = check_state(args, state)) != 0)
+        return status;
+    if (sort != NULL && !is_sort(sort))
+        return cbi_cli_usage(args->command,
+                             "table: --sort: expected COLUMN, COLUMN:asc or "
+                             "COLUMN:desc, got '%s'",
+                             sort);
+    cb_status st;
+    if ((st = cb_store_open(&store, args->rest[0], CB_STORE_READ, &err)) != CB_OK ||
         (study != NULL && (st = cbi_cli_check_study(store, study, &err)) != CB_OK) ||
         (cbi_cli_flag(args, "trials") && (st = find_view(&v, store, study, &err)) != CB_OK) ||
         (st = view_open(&v, store, &err)) != CB_OK ||

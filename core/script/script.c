@@ -432,12 +432,14 @@ static int load_study(lua_State *L) {
     lua_call(L, 1, 1);
     luaL_getmetatable(L, CBI_SCRIPT_STUDY);
     if (!lua_getmetatable(L, -2) || !lua_rawequal(L, -1, -2)) {
-        int nothing = lua_isnil(L, 2);
+        const char *got = lua_isnil(L, 2) ? "nothing" : luaL_typename(L, 2);
+        if (luaL_getmetafield(L, 2, "__name") == LUA_TSTRING)
+            got = lua_tostring(L, -1);
         lua_pushfstring(
             L,
             "%s: expected a file that returns cb.study{ ... }, got %s%s back; a script that "
             "is no study is run with: cellbench lua FILE",
-            c->file.path, nothing ? "" : "a ", nothing ? "nothing" : luaL_typename(L, 2));
+            c->file.path, lua_isnil(L, 2) ? "" : "a ", got);
         return cbi_script_fault(L);
     }
     lua_settop(L, 2);

@@ -60,11 +60,11 @@ expect 1 table tiny.db --columns cell,tset
 says err "no column 'tset', did you mean 'test'"
 expect 1 table tiny.db --sort valdi
 says err "did you mean 'valid'"
-expect 1 table tiny.db --sort valid:down
+expect 2 table tiny.db --sort valid:down
 says err 'COLUMN:desc'
 expect 1 table tiny.db --cell gruu
 says err "no cell 'gruu', did you mean 'gru'"
-expect 1 table tiny.db --trials --state dnoe
+expect 2 table tiny.db --trials --state dnoe
 says err "did you mean 'done'"
 expect 2 table tiny.db --state 'done'
 expect 1 table tiny.db --sort 'valid" desc; --'
