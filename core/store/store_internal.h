@@ -119,6 +119,8 @@ CB_MUST_USE cb_status cbi_store_migrate(cb_store *store, const char *const *step
                                         int64_t to, cb_err *err);
 /* Within a transaction: from that version to the present, of a database that nobody else has. */
 CB_MUST_USE cb_status cbi_store_migrate_copy(cb_store *store, int64_t from, cb_err *err);
+/* Gives the connection the SQL function cellbench_sha256(text). */
+CB_MUST_USE cb_status cbi_store_hash_function(cb_store *store, cb_err *err);
 /* Creates or migrates what needs it. */
 CB_MUST_USE cb_status cbi_store_schema_ready(cb_store *store, cb_err *err);
 /* CB_ESTORE unless all tables of the schema are there, and are tables. */

@@ -57,7 +57,7 @@ static cb_status create_schema(cb_store *store, cb_err *err) {
     return st == CB_OK ? cbi_store_exec(store, header, err) : st;
 }
 
-/* For migrations: SQLite has no hash of its own. */
+/* SQLite has no hash of its own. */
 static void sha256_of_text(sqlite3_context *context, int count, sqlite3_value **values) {
     char hex[CBI_SHA256_HEX];
     const char *text = (const char *)sqlite3_value_text(values[0]);
@@ -67,15 +67,17 @@ static void sha256_of_text(sqlite3_context *context, int count, sqlite3_value **
     sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
 }
 
-static cb_status run_steps(cb_store *store, const char *const *steps, int64_t from, int64_t to,
-                           cb_err *err) {
-    char header[64];
-    cb_status st = CB_OK;
+cb_status cbi_store_hash_function(cb_store *store, cb_err *err) {
     int rc = sqlite3_create_function_v2(store->db, "cellbench_sha256", 1,
                                         SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
                                         NULL, sha256_of_text, NULL, NULL, NULL);
-    if (rc != SQLITE_OK)
-        return cbi_store_fail(store, store->db, rc, "migrating", err);
+    return rc == SQLITE_OK ? CB_OK : cbi_store_fail(store, store->db, rc, "opening", err);
+}
+
+static cb_status run_steps(cb_store *store, const char *const *steps, int64_t from, int64_t to,
+                           cb_err *err) {
+    char header[64];
+    cb_status st = cbi_store_hash_function(store, err);
     for (int64_t v = from; st == CB_OK && v < to; v++)
         st = cbi_store_exec(store, steps[v], err);
     snprintf(header, sizeof header, "PRAGMA user_version = %d", (int)to);

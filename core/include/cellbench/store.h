@@ -307,6 +307,54 @@ CB_API cb_value cb_query_column(const cb_query *query, size_t column);
 /* NULL is allowed. */
 CB_API void cb_query_close(cb_query *query);
 
+/* ---- merging ---- */
+
+/* A trial that two databases have finished with the same numerics and instruction set, and other
+ * numbers. Texts are borrowed for the call that tells it. */
+typedef struct cb_merge_conflict {
+    int64_t trial_id; /* in the database that is merged into */
+    const char *cell;
+    int64_t seed;
+    double valid, test;             /* there; they stay */
+    double other_valid, other_test; /* in the one that is read */
+} cb_merge_conflict;
+
+typedef struct cb_merge_options {
+    void *context;
+    void (*conflict)(void *context, const cb_merge_conflict *conflict); /* may be NULL */
+} cb_merge_options;
+
+typedef struct cb_merge_counts {
+    int64_t studies, trials, runs, attempts, timings; /* that are new */
+    int64_t renamed;   /* of the studies, under another name */
+    int64_t known;     /* attempts that were there already */
+    int64_t equal;     /* results that another run had found too, the same to the last bit */
+    int64_t conflicts; /* that it had found with other numbers */
+    int64_t at_work;   /* results left out, because a run of this database is at the trial */
+    int64_t weights;   /* files of weights copied */
+    int64_t weights_missing; /* not found, or not what their hash says: left out */
+} cb_merge_counts;
+
+/*
+ * Takes over what `from` (open for reading) holds and `store` (open for writing) does not, in one
+ * transaction. Things are the same by what they are, not by their numbers: trials by their keys,
+ * runs by their identities, attempts by trial, run and number, cells by name and text, tasks by
+ * what decides their data, timings by run, cell, shape, phase and sample. Doing it again changes
+ * nothing; a copy of a database at work may be merged again when it is further.
+ *
+ * What was running in `from` comes in as lost. A result that is there already stays; one that
+ * differs from it is a conflict, told, and everything else is merged all the same. A study of the
+ * same name with another script, or with another list from the same script, comes in as
+ * "name [8 hexadecimal digits]". Files of weights are copied beside the database, if their hashes
+ * are right.
+ *
+ * CB_ESTORE if `from` holds what cannot be: texts whose hashes are wrong, values that the schema
+ * does not allow. Then, and on every other error, nothing is changed.
+ */
+CB_API CB_MUST_USE cb_status cb_store_merge(cb_store *store, cb_store *from,
+                                            const cb_merge_options *options,
+                                            cb_merge_counts *counts, cb_err *err);
+
 /* CREATE statements of the schema, its views last, with their comments. */
 CB_API const char *cb_store_schema(void);
 
