@@ -29,9 +29,10 @@ static const cbi_cli_command help_command = {
 };
 
 static const cbi_cli_command *const commands[] = {
-    &cbi_cmd_cells,  &cbi_cmd_check, &cbi_cmd_task,    &cbi_cmd_plan,   &cbi_cmd_run,
-    &cbi_cmd_status, &cbi_cmd_table, &cbi_cmd_compare, &cbi_cmd_verify, &cbi_cmd_export,
-    &cbi_cmd_merge,  &cbi_cmd_lua,   &cbi_cmd_worker,  &help_command,   NULL,
+    &cbi_cmd_cells,      &cbi_cmd_check,  &cbi_cmd_task,   &cbi_cmd_plan,
+    &cbi_cmd_run,        &cbi_cmd_status, &cbi_cmd_table,  &cbi_cmd_compare,
+    &cbi_cmd_importance, &cbi_cmd_verify, &cbi_cmd_export, &cbi_cmd_merge,
+    &cbi_cmd_lua,        &cbi_cmd_worker, &help_command,   NULL,
 };
 
 static void overview(FILE *out) {
@@ -40,7 +41,7 @@ static void overview(FILE *out) {
           out);
     for (size_t i = 0; commands[i] != NULL; i++)
         if (!commands[i]->hidden)
-            fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+            fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n  cellbench COMMAND --help    options and an example\n"
           "  cellbench --version         what this program was built from\n",
           out);

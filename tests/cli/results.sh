@@ -123,6 +123,44 @@ expect 1 table one.db --trials
 says err 'holds 2 studies: --study'
 expect 0 table one.db --trials --study lost --state diverged
 
+# ---- importance ----
+cat > wide.lua <<'END'
+local cb = require "cellbench"
+return cb.study {
+  name = "wide",
+  task = cb.task.adding { length = 8, train = 20, valid = 10, test = 10 },
+  cells = { "rnn", "gru" }, hidden = 3, search = cb.random { trials = 40 },
+  space = {
+    rate = cb.log_uniform(1e-5, 1), optimiser = cb.choice { "adam", "nesterov" },
+    momentum = function(s)
+      if s.optimiser == "nesterov" then return s.rate < 1e-2 and 0.9 or 0.5 end
+    end,
+  },
+  train = { epochs = 2, batch = 10 },
+}
+END
+expect 0 run wide.lua --quiet --jobs 2
+expect 0 importance wide.db
+says out 'all cells' 'cell gru' '^rate  *[0-9.]* %' 'R2' 'momentum is set in'
+expect 0 importance wide.db --cell gru --pairs
+says out 'rate with optimiser\|optimiser with rate'
+expect 0 importance wide.db --csv
+same "importance: head" "$(head -n 1 out | cut -d, -f1-5)" study,task,cell,setting,share
+says out '^wide,adding,(all),cell,' '^wide,adding,gru,rate,'
+expect 0 importance wide.db --csv --pairs --cell rnn
+says out '^wide,adding,rnn,'
+expect 0 importance wide.db --json --cap 0.5 --no-diverged
+says out '"points"' '"active_share"'
+expect 0 importance tiny.db
+says out 'too few to tell'
+expect 0 importance one.db --study lost
+says out 'No setting has a result yet'
+expect 1 importance wide.db --cell gruu
+says err "no cell 'gruu', did you mean 'gru'"
+expect 1 importance wide.db --study wdie
+says err "did you mean 'wide'"
+expect 2 importance wide.db --cap 2
+
 # ---- verify ----
 expect 0 verify tiny.db 1
 says out '^trial 1: ' '^equal: [1-9][0-9]* rows'
