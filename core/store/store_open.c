@@ -52,6 +52,18 @@ static cb_status judge_header(const cb_store *store, const unsigned char *header
     return CB_OK;
 }
 
+/* A creation that a power cut ended: of all pages the first did not get to the disk, and the
+ * journal says that there was nothing before. SQLite clears that away when it opens the file to
+ * write. */
+static int is_unfinished(sqlite3 *db, const unsigned char *header) {
+    static const unsigned char nothing[HEADER_BYTES];
+    struct stat info;
+    char journal[PATH_MAX + 12];
+    snprintf(journal, sizeof journal, "%s-journal", sqlite3_db_filename(db, "main"));
+    return memcmp(header, nothing, HEADER_BYTES) == 0 && stat(journal, &info) == 0 &&
+           info.st_size > 0;
+}
+
 static cb_status check_header(const cb_store *store, const char *name, cb_err *err) {
     cb_status st = CB_OK;
     sqlite3 *db = NULL;
@@ -70,9 +82,9 @@ static cb_status check_header(const cb_store *store, const char *name, cb_err *e
     }
     if (rc != SQLITE_OK)
         st = cbi_store_fail(store, db, rc, "opening", err);
-    else if (size > 0)
+    else if (size > 0 && !(store->mode == CB_STORE_WRITE && is_unfinished(db, header)))
         st = judge_header(store, header, err);
-    else if (store->mode == CB_STORE_READ)
+    else if (size == 0 && store->mode == CB_STORE_READ)
         st = cb_fail(err, CB_ESTORE, "%s: expected a cellbench database, got an empty file",
                      store->path);
     sqlite3_close(db);

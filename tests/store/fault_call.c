@@ -10,8 +10,9 @@
  *                stderr excluded.
  *   FAULT_AT     k, from 1; 0 (the default): nothing goes wrong, the calls are counted only
  *   FAULT_DO     kill (SIGKILL before the call), tear (a write does half its work first, then
- *                SIGKILL), or the error that the call returns: ENOSPC, EIO, EMFILE, ENOMEM; a write
- *                does half its work before that error
+ *                SIGKILL), power (the power fails: of what was written since a file's last fsync,
+ *                every second write is undone, then SIGKILL), or the error that the call returns:
+ *                ENOSPC, EIO, EMFILE, ENOMEM; a write does half its work before that error
  *   FAULT_MORE   1: all later calls fail as well, like on a disk that stays full
  *   FAULT_ROLE   run (the default) or worker: the first argument of the process that is meant
  *   FAULT_LOG    a file. It is created when the fault happens, with the number of the call and what
@@ -33,6 +34,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Of glibc: what malloc and its kin are besides the names that are taken here. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
 enum kind { PWRITE, FSYNC, RENAME, UNLINK, TRUNCATE, MKDIR, CREATE, OPEN, ALLOC, KINDS };
 
 static const char *const kind_names[KINDS] = {"pwrite", "fsync",  "rename", "unlink", "truncate",
@@ -45,7 +52,7 @@ static const struct {
 
 static struct {
     int active, counts[KINDS];
-    int error, tears, more;
+    int error, tears, power, more;
     long at;
     const char *log;
     atomic_long calls;
@@ -78,6 +85,7 @@ __attribute__((constructor)) static void begin(int argc, char **argv) {
     plan.at = at != NULL ? atol(at) : 0;
     plan.more = getenv("FAULT_MORE") != NULL;
     plan.tears = action != NULL && strcmp(action, "tear") == 0;
+    plan.power = action != NULL && strcmp(action, "power") == 0;
     for (size_t i = 0; action != NULL && i < sizeof errors / sizeof *errors; i++)
         if (strcmp(action, errors[i].name) == 0)
             plan.error = errors[i].number;
@@ -113,7 +121,11 @@ static int is_hit(enum kind kind) {
     return 1;
 }
 
+static void cut_power(void);
+
 static int fail(void) {
+    if (plan.power)
+        cut_power();
     if (plan.error == 0)
         kill(getpid(), SIGKILL);
     errno = plan.error;
@@ -128,6 +140,77 @@ static int is_file(int fd) {
 /* The function of that name that would have been called. */
 #define NEXT(type, name) ((type)dlsym(RTLD_NEXT, name))
 
+/* ---- what is not on the disk yet ---- */
+
+/* A part of a file as it was before a write or a truncation. The descriptor is our own and is never
+ * closed: that would drop SQLite's locks on the file. */
+typedef struct undo undo;
+struct undo {
+    undo *before;
+    dev_t dev;
+    ino_t ino;
+    int fd;
+    off64_t size, at;
+    size_t n, had; /* bytes that were changed; of those that were there before, the first */
+    char bytes[];
+};
+
+static undo *undos;
+
+static int descriptor_for(const struct stat *info, int fd) {
+    for (const undo *u = undos; u != NULL; u = u->before)
+        if (u->dev == info->st_dev && u->ino == info->st_ino)
+            return u->fd;
+    return fcntl(fd, F_DUPFD_CLOEXEC, 100);
+}
+
+/* The writers of this library's victims are single-threaded. */
+static void remember(int fd, off64_t at, size_t n) {
+    struct stat info;
+    if (!plan.power || fstat(fd, &info) != 0)
+        return;
+    undo *u = __libc_calloc(1, sizeof *u + n); /* what was not there reads as zeros */
+    if (u == NULL)
+        return;
+    ssize_t got = syscall(SYS_pread64, fd, u->bytes, n, at);
+    *u = (undo){.before = undos,
+                .dev = info.st_dev,
+                .ino = info.st_ino,
+                .fd = descriptor_for(&info, fd),
+                .size = info.st_size,
+                .at = at,
+                .n = n,
+                .had = got > 0 ? (size_t)got : 0};
+    undos = u;
+}
+
+static void forget(int fd) {
+    struct stat info;
+    if (!plan.power || fstat(fd, &info) != 0)
+        return;
+    for (undo **u = &undos; *u != NULL;) {
+        if ((*u)->dev == info.st_dev && (*u)->ino == info.st_ino)
+            *u = (*u)->before; /* its descriptor and memory stay until the end */
+        else
+            u = &(*u)->before;
+    }
+}
+
+/* The last writes first. A disk may have taken any of them: here every second one. A file keeps its
+ * length if something behind was kept, with zeros in the gap. */
+static void cut_power(void) {
+    int number = 0;
+    for (const undo *u = undos; u != NULL; u = u->before) {
+        if (number++ % 2 != 0)
+            continue;
+        size_t n = number > 1 ? u->n : u->had;
+        if (n > 0 && syscall(SYS_pwrite64, u->fd, u->bytes, n, u->at) < 0)
+            _exit(99);
+        if (number == 1 && syscall(SYS_ftruncate, u->fd, u->size) != 0)
+            _exit(99);
+    }
+}
+
 /* ---- writes ---- */
 
 /* How much of a write is still done before it goes wrong. */
@@ -141,6 +224,8 @@ ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at) {
             syscall(SYS_pwrite64, fd, data, torn(n), at);
         return fail();
     }
+    if (is_file(fd))
+        remember(fd, at, n);
     return syscall(SYS_pwrite64, fd, data, n, at);
 }
 
@@ -157,16 +242,28 @@ ssize_t write(int fd, const void *data, size_t n) {
     return syscall(SYS_write, fd, data, n);
 }
 
+static int sync_by(long number, int fd) {
+    if (is_hit(FSYNC))
+        return fail();
+    forget(fd);
+    return (int)syscall(number, fd);
+}
+
 int fsync(int fd) {
-    return is_hit(FSYNC) ? fail() : (int)syscall(SYS_fsync, fd);
+    return sync_by(SYS_fsync, fd);
 }
 
 int fdatasync(int fd) {
-    return is_hit(FSYNC) ? fail() : (int)syscall(SYS_fdatasync, fd);
+    return sync_by(SYS_fdatasync, fd);
 }
 
 int ftruncate64(int fd, off64_t size) {
-    return is_hit(TRUNCATE) ? fail() : (int)syscall(SYS_ftruncate, fd, size);
+    struct stat info;
+    if (is_hit(TRUNCATE))
+        return fail();
+    if (is_file(fd) && fstat(fd, &info) == 0 && info.st_size > size)
+        remember(fd, size, (size_t)(info.st_size - size));
+    return (int)syscall(SYS_ftruncate, fd, size);
 }
 
 int ftruncate(int fd, off_t size) {
@@ -218,11 +315,6 @@ FILE *fopen(const char *path, const char *mode) {
 }
 
 /* ---- memory ---- */
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
 
 static int no_memory(void) {
     if (!is_hit(ALLOC))
