@@ -25,11 +25,12 @@ reads() {
         set -- "$1" "$2" "status $1 --live" "table $1 --trials --json" "verify $1 1"
     else
         set -- "$1" "$2" "status $1" "status $1 --runs" "status $1 --failed" "status $1 --live" \
-            "table $1" "table $1 --trials" "compare $1" "verify $1 1" \
+            "table $1" "table $1 --trials" "compare $1" "verify $1 1" "merge m.db $1" \
             "status $1 --json" "table $1 --trials --json" "compare $1 --json"
     fi
     what=$2
     shift 2
+    rm -f m.db
     for arguments; do
         # shellcheck disable=SC2086
         timeout 20 "$cellbench" $arguments > out 2> err < /dev/null
@@ -40,7 +41,7 @@ reads() {
         clean err "$what: $arguments: stderr"
         case "$arguments" in *--json)
             if [ "$status" -eq 0 ] && command -v jq > /dev/null; then
-                jq -e 'type == "array"' out > /dev/null || fault "$what: $arguments: bad JSON"
+                jq -e . out > /dev/null || fault "$what: $arguments: bad JSON"
             fi ;;
         esac
     done
