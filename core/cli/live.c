@@ -52,24 +52,35 @@ static void show_line(cbi_live *progress, const cb_progress *now, double at) {
 
 static void show_block(cbi_live *progress, const cb_progress *now, const char *note) {
     cbi_board *b = &progress->board;
+    const char *word = now->paused ? "paused" : progress->word;
     cbi_board_begin(b);
     cbi_view_head(b, study_of(progress), now);
     const size_t room = cbi_board_room(b);
-    cbi_view_cells(b, now, progress->stopping && room > 0 ? room - 1 : room);
-    if (progress->stopping)
-        cbi_board_line(b, "stopping; Ctrl-C again: at once");
+    cbi_view_cells(b, now, word != NULL && room > 0 ? room - 1 : room);
+    if (word != NULL)
+        cbi_board_line(b, word);
     cbi_board_draw(b, note);
 }
 
 /* ---- both ---- */
 
-void cbi_live_show(cbi_live *progress, const cb_progress *now, int stopping) {
+/* Elsewhere than on a terminal: what the block would say in its last line. */
+static void say_change(const cbi_live *progress, const cb_progress *now, const char *word) {
+    if (progress->live && !progress->quiet)
+        return;
+    if (word != NULL && word != progress->word)
+        fprintf(stderr, "%s\n", word);
+    if (now->paused != progress->paused)
+        fprintf(stderr, "%s\n", now->paused ? "paused" : "goes on");
+}
+
+void cbi_live_show(cbi_live *progress, const cb_progress *now, const char *word) {
     const double at = cbi_cli_seconds();
     char *note = now->note != NULL ? cbi_cli_printable(now->note, strlen(now->note), 1) : NULL;
-    int urgent = note != NULL || stopping != progress->stopping;
-    if (urgent && stopping && !progress->stopping && !progress->live)
-        fprintf(stderr, "stopping; Ctrl-C again stops at once\n");
-    progress->stopping = stopping;
+    const int urgent = note != NULL || word != progress->word || now->paused != progress->paused;
+    say_change(progress, now, word);
+    progress->word = word;
+    progress->paused = now->paused;
     if (note != NULL && (progress->quiet || !progress->live))
         fprintf(stderr, "%s\n", note);
     if (!progress->quiet && progress->live) {

@@ -4,14 +4,15 @@
 #ifndef CB_SWEEP_CONFIRM_H
 #define CB_SWEEP_CONFIRM_H
 
-#include "sweep/plan.h"
+#include "sweep/list.h"
+#include "sweep/progress.h"
 
 /*
  * Looks which cells have all their first trials finished, and adds the confirmations of their best
- * settings to the store and the plan, whose items then move. Doing it again, here or in another
- * process, adds nothing. *added: trials that the study did not have in this edition.
+ * settings to the store, behind the list; marks those cells as decided in the tracker. Doing it
+ * again, here or in another process, adds nothing. The list must be wholly registered.
  */
-CB_MUST_USE cb_status cbi_confirm(cbi_plan *plan, cb_store *store, const cb_study *study,
-                                  int64_t study_id, cb_again again, int64_t *added, cb_err *err);
+CB_MUST_USE cb_status cbi_confirm(cbi_list *list, cbi_tracker *tracker, cb_added *added,
+                                  cb_err *err);
 
 #endif

@@ -196,7 +196,10 @@ json_t *cbi_message_from_real(double value) {
 
 json_t *cbi_message_from_text(const char *text) {
     json_t *value = json_string(text);
-    if (value != NULL)
+    const char *foreign = text;
+    while (*foreign != '\0' && (unsigned char)*foreign < 0x80)
+        foreign++;
+    if (value != NULL || *foreign == '\0') /* out of memory, then: nothing could be wrong with it */
         return value;
     char *copy = cbi_strdup(text);
     if (copy == NULL)

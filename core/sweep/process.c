@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sweep/stopwatch.h"
 #include "sweep/worker.h"
 
 static const char own_program[] = "/proc/self/exe";
@@ -32,12 +34,17 @@ static void close_above(unsigned first) {
 }
 
 static _Noreturn void become_worker(const char *program, int socket, pid_t parent) {
+    /* What a terminal or a batch system sends to every process of a group: the coordinator gets it
+     * too and decides; a worker that obeyed at once would lose what it is at. */
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGTSTP};
     char name[] = "cellbench", word[] = "worker";
     char *const arguments[] = {name, word, NULL};
     sigset_t none;
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        signal(ignored[i], SIG_IGN);
+    signal(cbi_stopwatch_signal(), SIG_IGN); /* until the worker listens to it */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGINT, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
@@ -62,7 +69,7 @@ cb_status cbi_process_start(cbi_process *out, const char *program, cb_err *err) 
     if (access(program, X_OK) != 0)
         return cb_fail(err, CB_EIO, "worker: cannot execute '%s': %s", program, strerror(errno));
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return cb_fail(err, CB_EIO, "worker: no socket: %s", strerror(errno));
+        return cb_fail(err, CB_EBUSY, "worker: no socket: %s", strerror(errno));
     pid_t pid = fork();
     if (pid == 0)
         become_worker(program, pair[1], parent);
@@ -70,10 +77,15 @@ cb_status cbi_process_start(cbi_process *out, const char *program, cb_err *err) 
     close(pair[1]);
     if (pid < 0) {
         close(pair[0]);
-        return cb_fail(err, CB_EIO, "worker: cannot fork: %s", strerror(why));
+        return cb_fail(err, CB_EBUSY, "worker: cannot fork: %s", strerror(why));
     }
     *out = (cbi_process){.pid = pid, .socket = pair[0]};
     return CB_OK;
+}
+
+void cbi_process_dismiss(const cbi_process *process) {
+    if (process->socket >= 0)
+        shutdown(process->socket, SHUT_WR);
 }
 
 void cbi_process_hang_up(cbi_process *process) {
@@ -82,21 +94,23 @@ void cbi_process_hang_up(cbi_process *process) {
     process->socket = -1;
 }
 
-static void describe(int status, int known, char *how, size_t how_size) {
-    if (how == NULL)
-        return;
-    if (!known)
-        snprintf(how, how_size, "ended");
-    else if (WIFSIGNALED(status))
-        snprintf(how, how_size, "was killed by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
-    else
-        snprintf(how, how_size, "ended with status %d", WEXITSTATUS(status));
+void cbi_process_pause(const cbi_process *process) {
+    if (process->pid > 0)
+        kill(process->pid, SIGSTOP);
 }
 
-void cbi_process_end(cbi_process *process, int grace_ms, char *how, size_t how_size) {
+/* The word first: it is pending when the process wakes, and taken before anything else. */
+void cbi_process_resume(const cbi_process *process, int64_t paused_ms) {
+    if (process->pid <= 0)
+        return;
+    const union sigval value = {.sival_int = paused_ms < INT_MAX ? (int)paused_ms : INT_MAX};
+    sigqueue(process->pid, cbi_stopwatch_signal(), value);
+    kill(process->pid, SIGCONT);
+}
+
+void cbi_process_end(cbi_process *process, int grace_ms, cbi_fate *fate) {
     const struct timespec pause = {.tv_nsec = 2000000};
-    int status = 0, waited_ms = 0;
+    int status = 0, waited_ms = 0, forced = 0;
     pid_t got;
     cbi_process_hang_up(process);
     if (process->pid <= 0)
@@ -106,11 +120,41 @@ void cbi_process_end(cbi_process *process, int grace_ms, char *how, size_t how_s
         waited_ms += 2;
     }
     if (got == 0) {
+        forced = 1;
         kill(process->pid, SIGKILL);
         while ((got = waitpid(process->pid, &status, 0)) < 0 && errno == EINTR)
             ;
     }
-    /* A host that ignores SIGCHLD has had it reaped already. */
-    describe(status, got == process->pid, how, how_size);
+    if (fate != NULL) {
+        *fate = (cbi_fate){.known = got == process->pid, .forced = forced};
+        if (fate->known && WIFSIGNALED(status))
+            fate->signal = WTERMSIG(status);
+        else if (fate->known)
+            fate->status = WEXITSTATUS(status);
+    }
     *process = (cbi_process){.socket = -1};
+}
+
+void cbi_fate_text(const cbi_fate *fate, char text[CBI_FATE_TEXT]) {
+    if (!fate->known)
+        snprintf(text, CBI_FATE_TEXT, "ended");
+    else if (fate->forced)
+        snprintf(text, CBI_FATE_TEXT, "left its socket but did not end, and was killed");
+    else if (fate->signal != 0)
+        snprintf(text, CBI_FATE_TEXT, "was killed by signal %d (%s)", fate->signal,
+                 strsignal(fate->signal));
+    else
+        snprintf(text, CBI_FATE_TEXT, "ended with status %d", fate->status);
+}
+
+int cbi_fate_is_outside(const cbi_fate *fate) {
+    /* The processor and the C library send all others to a program that is at fault. */
+    static const int outside[] = {SIGKILL, SIGTERM, SIGINT,  SIGHUP,  SIGQUIT,
+                                  SIGXCPU, SIGXFSZ, SIGUSR1, SIGUSR2, SIGALRM};
+    if (!fate->known || fate->forced)
+        return 0;
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++)
+        if (fate->signal == outside[i])
+            return 1;
+    return 0;
 }

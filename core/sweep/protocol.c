@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The four messages of protocol.h. The numbers of a result go through one table in both
+ * The messages of protocol.h. The numbers of a result go through one table in both
  * directions.
  */
 #include "sweep/protocol.h"
@@ -23,6 +23,14 @@ static const struct {
 };
 enum { END_COUNT = sizeof ends / sizeof ends[0] };
 
+static const char *const causes[] = {
+    [CB_CAUSE_NONE] = "",
+    [CB_CAUSE_TRIAL] = "trial",
+    [CB_CAUSE_WORKER] = "worker",
+    [CB_CAUSE_MACHINE] = "machine",
+};
+enum { CAUSE_COUNT = sizeof causes / sizeof causes[0] };
+
 /* clang-format off */
 static const struct {
     const char *name;
@@ -32,6 +40,7 @@ static const struct {
     {"epochs",       offsetof(cb_attempt_result, epochs),       0},
     {"best_epoch",   offsetof(cb_attempt_result, best_epoch),   0},
     {"updates",      offsetof(cb_attempt_result, updates),      0},
+    {"resumed",      offsetof(cb_attempt_result, resumed_epochs), 0},
     {"train",        offsetof(cb_attempt_result, train),        1},
     {"valid",        offsetof(cb_attempt_result, valid),        1},
     {"test",         offsetof(cb_attempt_result, test),         1},
@@ -108,6 +117,9 @@ cb_status cbi_pack_job(json_t **out, const cbi_job *job, cb_err *err) {
     put(message, "task", json_string(job->task), &failed);
     put(message, "settings", json_string(job->settings), &failed);
     put(message, "weights", json_string(job->weights), &failed);
+    put(message, "checkpoint", json_string(job->checkpoint), &failed);
+    put(message, "checkpoint_seconds", cbi_message_from_real(job->checkpoint_seconds), &failed);
+    put(message, "memory", json_integer(job->memory_bytes), &failed);
     return finish(out, message, failed, err);
 }
 
@@ -118,9 +130,33 @@ cb_status cbi_unpack_job(const json_t *message, cbi_job *out, cb_err *err) {
         (st = cbi_message_text(message, "spec", &out->spec, err)) != CB_OK ||
         (st = cbi_message_text(message, "task", &out->task, err)) != CB_OK ||
         (st = cbi_message_text(message, "settings", &out->settings, err)) != CB_OK ||
-        (st = cbi_message_text(message, "weights", &out->weights, err)) != CB_OK)
+        (st = cbi_message_text(message, "weights", &out->weights, err)) != CB_OK ||
+        (st = cbi_message_text(message, "checkpoint", &out->checkpoint, err)) != CB_OK ||
+        (st = cbi_message_real(message, "checkpoint_seconds", &out->checkpoint_seconds, err)) !=
+            CB_OK ||
+        (st = cbi_message_integer(message, "memory", &out->memory_bytes, err)) != CB_OK)
         return st;
     return CB_OK;
+}
+
+static cb_status check_trial(const json_t *message, int64_t trial, cb_err *err) {
+    int64_t got;
+    cb_status st = cbi_message_integer(message, "trial", &got, err);
+    if (st == CB_OK && got != trial)
+        st = cb_fail(err, CB_EDATA, "message: is about trial %lld, expected %lld", (long long)got,
+                     (long long)trial);
+    return st;
+}
+
+cb_status cbi_pack_alive(json_t **out, int64_t trial, cb_err *err) {
+    int failed;
+    json_t *message = begin("alive", &failed);
+    put(message, "trial", json_integer(trial), &failed);
+    return finish(out, message, failed, err);
+}
+
+cb_status cbi_unpack_alive(const json_t *message, int64_t trial, cb_err *err) {
+    return check_trial(message, trial, err);
 }
 
 cb_status cbi_pack_row(json_t **out, int64_t trial, const cb_epoch_row *row, cb_err *err) {
@@ -133,15 +169,6 @@ cb_status cbi_pack_row(json_t **out, int64_t trial, const cb_epoch_row *row, cb_
     put(message, "value", cbi_message_from_real(row->value), &failed);
     put(message, "seconds", cbi_message_from_real(row->seconds), &failed);
     return finish(out, message, failed, err);
-}
-
-static cb_status check_trial(const json_t *message, int64_t trial, cb_err *err) {
-    int64_t got;
-    cb_status st = cbi_message_integer(message, "trial", &got, err);
-    if (st == CB_OK && got != trial)
-        st = cb_fail(err, CB_EDATA, "message: is about trial %lld, expected %lld", (long long)got,
-                     (long long)trial);
-    return st;
 }
 
 cb_status cbi_unpack_row(const json_t *message, int64_t trial, cb_epoch_record *out, cb_err *err) {
@@ -167,13 +194,15 @@ cb_status cbi_unpack_row(const json_t *message, int64_t trial, cb_epoch_record *
     return CB_OK;
 }
 
-cb_status cbi_pack_end(json_t **out, int64_t trial, const cb_attempt_result *result, cb_err *err) {
+cb_status cbi_pack_end(json_t **out, int64_t trial, const cbi_end *end, cb_err *err) {
+    const cb_attempt_result *result = &end->result;
     int failed;
     json_t *message = begin("end", &failed);
     put(message, "trial", json_integer(trial), &failed);
     for (size_t i = 0; i < END_COUNT; i++)
         if (ends[i].end == result->end)
             put(message, "end", json_string(ends[i].name), &failed);
+    put(message, "cause", json_string(causes[result->cause]), &failed);
     for (size_t i = 0; i < RESULT_FIELD_COUNT; i++) {
         const char *field = (const char *)result + result_fields[i].offset;
         put(message, result_fields[i].name,
@@ -183,36 +212,57 @@ cb_status cbi_pack_end(json_t **out, int64_t trial, const cb_attempt_result *res
     }
     put(message, "weights_sha256", json_string(result->weights_sha256), &failed);
     put(message, "error", cbi_message_from_text(result->error_text), &failed);
+    put(message, "note", cbi_message_from_text(end->note), &failed);
     return finish(out, message, failed, err);
 }
 
-cb_status cbi_unpack_end(const json_t *message, int64_t trial, cb_attempt_result *out,
-                         cb_err *err) {
-    const char *name;
-    size_t end = 0;
-    cb_status st;
-    *out = (cb_attempt_result){.weights_file = ""};
-    if ((st = check_trial(message, trial, err)) != CB_OK ||
-        (st = cbi_message_text(message, "end", &name, err)) != CB_OK ||
-        (st = cbi_message_text(message, "weights_sha256", &out->weights_sha256, err)) != CB_OK ||
-        (st = cbi_message_text(message, "error", &out->error_text, err)) != CB_OK)
-        return st;
-    while (end < END_COUNT && strcmp(name, ends[end].name) != 0)
-        end++;
-    if (end == END_COUNT)
-        return cb_fail(err, CB_EDATA, "message: unknown end '%.40s'", name);
-    out->end = ends[end].end;
-    for (size_t i = 0; i < RESULT_FIELD_COUNT; i++) {
+static cb_status unpack_end_name(const char *name, cb_attempt_end *out, cb_err *err) {
+    for (size_t i = 0; i < END_COUNT; i++)
+        if (strcmp(name, ends[i].name) == 0) {
+            *out = ends[i].end;
+            return CB_OK;
+        }
+    return cb_fail(err, CB_EDATA, "message: unknown end '%.40s'", name);
+}
+
+static cb_status unpack_cause(const char *name, cb_cause *out, cb_err *err) {
+    for (size_t i = 0; i < CAUSE_COUNT; i++)
+        if (strcmp(name, causes[i]) == 0) {
+            *out = (cb_cause)i;
+            return CB_OK;
+        }
+    return cb_fail(err, CB_EDATA, "message: unknown cause '%.40s'", name);
+}
+
+static cb_status unpack_numbers(const json_t *message, cb_attempt_result *out, cb_err *err) {
+    cb_status st = CB_OK;
+    for (size_t i = 0; st == CB_OK && i < RESULT_FIELD_COUNT; i++) {
         char *field = (char *)out + result_fields[i].offset;
         st = result_fields[i].real
                  ? cbi_message_real(message, result_fields[i].name, (double *)(void *)field, err)
                  : cbi_message_integer(message, result_fields[i].name, (int64_t *)(void *)field,
                                        err);
-        if (st != CB_OK)
-            return st;
     }
-    if (out->weights_sha256[0] != '\0' && strlen(out->weights_sha256) != CBI_SHA256_HEX - 1)
+    return st;
+}
+
+cb_status cbi_unpack_end(const json_t *message, int64_t trial, cbi_end *out, cb_err *err) {
+    cb_attempt_result *result = &out->result;
+    const char *end, *cause;
+    cb_status st;
+    *out = (cbi_end){.result = {.weights_file = ""}, .note = ""};
+    if ((st = check_trial(message, trial, err)) != CB_OK ||
+        (st = cbi_message_text(message, "end", &end, err)) != CB_OK ||
+        (st = cbi_message_text(message, "cause", &cause, err)) != CB_OK ||
+        (st = cbi_message_text(message, "weights_sha256", &result->weights_sha256, err)) != CB_OK ||
+        (st = cbi_message_text(message, "error", &result->error_text, err)) != CB_OK ||
+        (st = cbi_message_text(message, "note", &out->note, err)) != CB_OK ||
+        (st = unpack_end_name(end, &result->end, err)) != CB_OK ||
+        (st = unpack_cause(cause, &result->cause, err)) != CB_OK ||
+        (st = unpack_numbers(message, result, err)) != CB_OK)
+        return st;
+    if (result->weights_sha256[0] != '\0' && strlen(result->weights_sha256) != CBI_SHA256_HEX - 1)
         return cb_fail(err, CB_EDATA, "message: a hash of %zu digits, expected %d",
-                       strlen(out->weights_sha256), CBI_SHA256_HEX - 1);
+                       strlen(result->weights_sha256), CBI_SHA256_HEX - 1);
     return CB_OK;
 }

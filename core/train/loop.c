@@ -18,9 +18,13 @@ static double seconds_of(clockid_t clock) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static double wall_clock(const cb_train_events *e) {
+    return e && e->clock ? e->clock(e->context) : seconds_of(CLOCK_MONOTONIC);
+}
+
 /* Books the time since it was last asked; 1: as time of the phase at hand, too. */
 static void take_time(cbi_run *r, int of_phase) {
-    const double wall = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+    const double wall = wall_clock(r->events), cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     r->now.wall_seconds += wall - r->wall_mark;
     r->now.cpu_seconds += cpu - r->cpu_mark;
     r->now.seconds += of_phase ? wall - r->wall_mark : 0;
@@ -58,7 +62,7 @@ static cb_status between(cbi_run *r, cb_err *err) {
     if (e == NULL)
         return CB_OK;
     r->stopped = e->stop && e->stop(e->context);
-    const int due = e->checkpoint_seconds > 0 && seconds_of(CLOCK_MONOTONIC) >= r->next_checkpoint;
+    const int due = e->checkpoint_seconds > 0 && wall_clock(e) >= r->next_checkpoint;
     return e->checkpoint && (r->stopped || due) ? save(r, err) : CB_OK;
 }
 
@@ -343,7 +347,7 @@ cb_status cb_trial_run(const cb_trial *trial, const cb_train_events *events, cb_
                  .data = trial->data,
                  .events = events,
                  .result = out,
-                 .wall_mark = seconds_of(CLOCK_MONOTONIC),
+                 .wall_mark = wall_clock(events),
                  .cpu_mark = seconds_of(CLOCK_THREAD_CPUTIME_ID)};
     *out = (cb_trial_result){.test = (double)NAN, .test_error = (double)NAN};
     cb_status st = cbi_trial_fits(trial, err);

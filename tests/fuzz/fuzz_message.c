@@ -22,21 +22,21 @@ static void unpack(const json_t *message) {
     cb_err err;
     cbi_job job;
     cb_epoch_record row;
-    cb_attempt_result result;
+    cbi_end end;
     check(json_is_object(message));
     if (cbi_unpack_ready(message, &err) == CB_OK)
         check(strcmp(cbi_message_type(message), "ready") == 0);
     if (cbi_unpack_job(message, &job, &err) == CB_OK)
-        check(job.spec && job.task && job.settings && job.weights);
+        check(job.spec && job.task && job.settings && job.weights && job.checkpoint);
     if (cbi_unpack_row(message, 7, &row, &err) == CB_OK) {
         check(row.epoch >= 0 && row.metric[0] != '\0' && strlen(row.metric) <= CBI_METRIC_MOST);
         check(strcmp(row.split, "train") == 0 || strcmp(row.split, "valid") == 0 ||
               strcmp(row.split, "test") == 0);
     }
-    if (cbi_unpack_end(message, 7, &result, &err) == CB_OK) {
-        size_t digits = strlen(result.weights_sha256);
-        check(result.error_text && (digits == 0 || digits == CBI_SHA256_HEX - 1));
-        check(result.end <= CB_ATTEMPT_RETURNED);
+    if (cbi_unpack_end(message, 7, &end, &err) == CB_OK) {
+        size_t digits = strlen(end.result.weights_sha256);
+        check(end.result.error_text && end.note && (digits == 0 || digits == CBI_SHA256_HEX - 1));
+        check(end.result.end <= CB_ATTEMPT_RETURNED && end.result.cause <= CB_CAUSE_MACHINE);
     }
 }
 

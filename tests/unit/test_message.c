@@ -196,23 +196,31 @@ static cb_status pack_and_back(void *context) {
 
 /* Each message of the protocol, there and back. */
 static cb_status pack_all_and_back(void *context) {
-    const cbi_job job = {
-        .trial = 1, .spec = "{}", .task = "adding", .settings = "{}", .weights = "w"};
-    const cb_attempt_result result = {.end = CB_ATTEMPT_FAILED,
-                                      .error_text = "why: \xff",
-                                      .weights_sha256 = "",
-                                      .train = NAN,
-                                      .valid = 1};
+    const cbi_job job = {.trial = 1,
+                         .spec = "{}",
+                         .task = "adding",
+                         .settings = "{}",
+                         .weights = "w",
+                         .checkpoint = "c"};
+    const cbi_end told = {.result = {.end = CB_ATTEMPT_FAILED,
+                                     .error_text = "why: \xff",
+                                     .weights_sha256 = "",
+                                     .train = NAN,
+                                     .valid = 1},
+                          .note = ""};
     cbi_job got_job;
-    cb_attempt_result got_result;
-    json_t *ready = NULL, *trial = NULL, *end = NULL;
+    cbi_end got_end;
+    json_t *ready = NULL, *trial = NULL, *alive = NULL, *end = NULL;
     cb_status st = cbi_pack_ready(&ready, NULL);
     (void)context;
     if (st == CB_OK && (st = cbi_unpack_ready(ready, NULL)) == CB_OK &&
         (st = cbi_pack_job(&trial, &job, NULL)) == CB_OK &&
         (st = cbi_unpack_job(trial, &got_job, NULL)) == CB_OK &&
-        (st = cbi_pack_end(&end, 1, &result, NULL)) == CB_OK)
-        st = cbi_unpack_end(end, 1, &got_result, NULL);
+        (st = cbi_pack_alive(&alive, 1, NULL)) == CB_OK &&
+        (st = cbi_unpack_alive(alive, 1, NULL)) == CB_OK &&
+        (st = cbi_pack_end(&end, 1, &told, NULL)) == CB_OK)
+        st = cbi_unpack_end(end, 1, &got_end, NULL);
+    json_decref(alive);
     json_decref(ready);
     json_decref(trial);
     json_decref(end);
@@ -267,25 +275,32 @@ static void test_row(void **state) {
 
 static void test_end(void **state) {
     (void)state;
-    cb_attempt_result result = {.end = CB_ATTEMPT_DIVERGED,
-                                .epochs = 3,
-                                .best_epoch = 2,
-                                .updates = INT64_C(9007199254740993),
-                                .train = NAN,
-                                .valid = 1.0 / 3,
-                                .test = INFINITY,
-                                .valid_error = 0.25,
-                                .test_error = 0,
-                                .wall_seconds = 5,
-                                .cpu_seconds = 4,
-                                .flop = 1e12,
-                                .weights_sha256 = "",
-                                .error_text = "caf\xe9"}; /* not UTF-8 */
-    cb_attempt_result got;
+    cbi_end end = {.note = "disk full",
+                   .result = {.end = CB_ATTEMPT_DIVERGED,
+                              .cause = CB_CAUSE_MACHINE,
+                              .resumed_epochs = 2,
+                              .epochs = 3,
+                              .best_epoch = 2,
+                              .updates = INT64_C(9007199254740993),
+                              .train = NAN,
+                              .valid = 1.0 / 3,
+                              .test = INFINITY,
+                              .valid_error = 0.25,
+                              .test_error = 0,
+                              .wall_seconds = 5,
+                              .cpu_seconds = 4,
+                              .flop = 1e12,
+                              .weights_sha256 = "",
+                              .error_text = "caf\xe9"}}; /* not UTF-8 */
+    cbi_end unpacked;
     json_t *message;
-    assert_int_equal(cbi_pack_end(&message, 5, &result, NULL), CB_OK);
+    assert_int_equal(cbi_pack_end(&message, 5, &end, NULL), CB_OK);
     message = through_text(message);
-    assert_int_equal(cbi_unpack_end(message, 5, &got, NULL), CB_OK);
+    assert_int_equal(cbi_unpack_end(message, 5, &unpacked, NULL), CB_OK);
+    const cb_attempt_result got = unpacked.result;
+    assert_string_equal(unpacked.note, "disk full");
+    assert_int_equal(got.cause, CB_CAUSE_MACHINE);
+    assert_int_equal(got.resumed_epochs, 2);
     assert_int_equal(got.end, CB_ATTEMPT_DIVERGED);
     assert_int_equal(got.epochs, 3);
     assert_int_equal(got.best_epoch, 2);
@@ -295,10 +310,13 @@ static void test_end(void **state) {
     assert_true(got.wall_seconds == 5.0 && got.cpu_seconds == 4.0 && got.flop == 1e12);
     assert_string_equal(got.error_text, "caf?");
     json_object_set_new(message, "weights_sha256", json_string("abc"));
-    assert_int_equal(cbi_unpack_end(message, 5, &got, NULL), CB_EDATA);
+    assert_int_equal(cbi_unpack_end(message, 5, &unpacked, NULL), CB_EDATA);
     json_object_set_new(message, "weights_sha256", json_string(""));
     json_object_set_new(message, "end", json_string("perhaps"));
-    assert_int_equal(cbi_unpack_end(message, 5, &got, NULL), CB_EDATA);
+    assert_int_equal(cbi_unpack_end(message, 5, &unpacked, NULL), CB_EDATA);
+    json_object_set_new(message, "end", json_string("failed"));
+    json_object_set_new(message, "cause", json_string("weather"));
+    assert_int_equal(cbi_unpack_end(message, 5, &unpacked, NULL), CB_EDATA);
     json_decref(message);
 }
 
@@ -306,23 +324,23 @@ static void test_end(void **state) {
 
 typedef struct played {
     int socket, jobs, waits; /* waits: jobs run until they are told to stop */
+    int fails;               /* with this status; 0: they do not */
     cb_status ended;
     cb_err err;
 } played;
 
 static cb_status play_job(void *context, const cbi_job *job, const cb_train_events *events,
-                          cb_attempt_result *out, char sha256[CBI_SHA256_HEX], cb_err *err) {
+                          cbi_outcome *out, cb_err *err) {
     played *self = context;
     const cb_epoch_row row = {1, CB_TRAIN, "mse", 0.5, 0};
-    (void)sha256;
     self->jobs++;
     if (strcmp(job->spec, "bad") == 0)
-        return cb_fail(err, CB_EARG, "no such cell");
+        return cb_fail(err, self->fails ? (cb_status)self->fails : CB_EARG, "no such cell");
     cb_status st = events->row(events->context, &row, err);
     while (self->waits && st == CB_OK && !events->stop(events->context))
         usleep(1000);
-    out->end = self->waits ? CB_ATTEMPT_RETURNED : CB_ATTEMPT_DONE;
-    out->valid = (double)job->trial;
+    out->end.result.end = self->waits ? CB_ATTEMPT_RETURNED : CB_ATTEMPT_DONE;
+    out->end.result.valid = (double)job->trial;
     return st;
 }
 
@@ -333,7 +351,12 @@ static void *play_worker(void *context) {
 }
 
 static void send_job(cbi_channel *channel, int64_t trial, const char *spec) {
-    const cbi_job job = {trial, spec, "adding", "{}", ""};
+    const cbi_job job = {.trial = trial,
+                         .spec = spec,
+                         .task = "adding",
+                         .settings = "{}",
+                         .weights = "",
+                         .checkpoint = ""};
     json_t *message;
     assert_int_equal(cbi_pack_job(&message, &job, NULL), CB_OK);
     assert_int_equal(cbi_channel_queue(channel, message, NULL), CB_OK);
@@ -341,17 +364,19 @@ static void send_job(cbi_channel *channel, int64_t trial, const char *spec) {
     json_decref(message);
 }
 
-static void expect_end(cbi_channel *channel, int64_t trial, cb_attempt_end end, const char *error) {
-    cb_attempt_result result;
+static void expect_end(cbi_channel *channel, int64_t trial, cb_attempt_end end, cb_cause cause,
+                       const char *error) {
+    cbi_end got;
     json_t *message = wait_message(channel);
     if (strcmp(cbi_message_type(message), "row") == 0) {
         json_decref(message);
         message = wait_message(channel);
     }
     assert_string_equal(cbi_message_type(message), "end");
-    assert_int_equal(cbi_unpack_end(message, trial, &result, NULL), CB_OK);
-    assert_int_equal(result.end, end);
-    assert_string_equal(result.error_text, error);
+    assert_int_equal(cbi_unpack_end(message, trial, &got, NULL), CB_OK);
+    assert_int_equal(got.result.end, end);
+    assert_int_equal(got.result.cause, cause);
+    assert_string_equal(got.result.error_text, error);
     json_decref(message);
 }
 
@@ -376,14 +401,42 @@ static void test_worker(void **state) {
     send_job(&channel, 1, "good");
     send_job(&channel, 2, "bad");
     send_job(&channel, 3, "good");
-    expect_end(&channel, 1, CB_ATTEMPT_DONE, "");
-    expect_end(&channel, 2, CB_ATTEMPT_FAILED, "no such cell");
-    expect_end(&channel, 3, CB_ATTEMPT_DONE, "");
+    expect_end(&channel, 1, CB_ATTEMPT_DONE, CB_CAUSE_NONE, "");
+    expect_end(&channel, 2, CB_ATTEMPT_FAILED, CB_CAUSE_TRIAL, "no such cell");
+    expect_end(&channel, 3, CB_ATTEMPT_DONE, CB_CAUSE_NONE, "");
+    self.fails = CB_EIO; /* the worker waits for its next job */
+    send_job(&channel, 4, "bad");
+    expect_end(&channel, 4, CB_ATTEMPT_FAILED, CB_CAUSE_MACHINE, "no such cell");
     close(pair[0]);
     pthread_join(thread, NULL);
     assert_int_equal(self.ended, CB_OK);
-    assert_int_equal(self.jobs, 3);
+    assert_int_equal(self.jobs, 4);
     cbi_channel_fini(&channel);
+    close(pair[1]);
+}
+
+/* The coordinator says that nothing more will be asked: the trial is broken off, and that is
+ * told. Until then the worker says that it is alive. */
+static void test_worker_is_dismissed(void **state) {
+    (void)state;
+    played self;
+    cbi_channel channel;
+    pthread_t thread;
+    int pair[2];
+    begin_play(&self, 1, &channel, pair, &thread);
+    send_job(&channel, 1, "good");
+    json_decref(wait_message(&channel)); /* the row: it is at work */
+    json_t *message = wait_message(&channel);
+    assert_string_equal(cbi_message_type(message), "alive");
+    assert_int_equal(cbi_unpack_alive(message, 1, NULL), CB_OK);
+    assert_int_equal(cbi_unpack_alive(message, 2, NULL), CB_EDATA);
+    json_decref(message);
+    shutdown(pair[0], SHUT_WR);
+    expect_end(&channel, 1, CB_ATTEMPT_RETURNED, CB_CAUSE_NONE, "");
+    pthread_join(thread, NULL);
+    assert_int_equal(self.ended, CB_OK);
+    cbi_channel_fini(&channel);
+    close(pair[0]);
     close(pair[1]);
 }
 
@@ -449,6 +502,7 @@ int main(void) {
         cmocka_unit_test(test_row),
         cmocka_unit_test(test_end),
         cmocka_unit_test(test_worker),
+        cmocka_unit_test(test_worker_is_dismissed),
         cmocka_unit_test(test_worker_ends_with_its_coordinator),
         cmocka_unit_test(test_worker_refuses),
         cmocka_unit_test(test_worker_needs_a_socket),

@@ -51,8 +51,8 @@ CB_API double cb_axis_grid_value(const cb_axis *axis, size_t i);
 
 /* One trial of a study, made on demand. */
 typedef struct cb_study_trial {
-    cb_trial *trial;          /* owned by the receiver */
-    const char *cell;         /* texts and settings: borrowed until the next call */
+    cb_trial *trial;  /* owned by the receiver */
+    const char *cell; /* texts and settings: borrowed until the next call */
     const char *cell_source;
     int64_t seed;
     int64_t config;
@@ -70,7 +70,7 @@ typedef struct cb_study {
     void *context;
     cb_study_info info;
     const cb_task *task;
-    size_t count; /* trials: settings x cells x seeds */
+    size_t count; /* trials: settings x cells x seeds; what `info` says of its list is not read */
     /*
      * How the list is made, for those who must not walk through all of it: settings are its outer
      * loop, cells the middle one, seeds the inner one, and a cell whose settings are used up drops
@@ -79,7 +79,8 @@ typedef struct cb_study {
     const cb_study_cell *cells;
     size_t cell_count, seed_count;
     /* Makes trial i < count; the same i gives the same trial. What is wrong with it is an error,
-     * and then *out is all zeros. */
+     * and then *out is all zeros. Asked while others run, a little ahead of them: it should not
+     * take long. */
     cb_status (*get)(void *context, size_t i, cb_study_trial *out, cb_err *err);
     int keep_best; /* keep best weights as safetensors beside the database */
     /*
@@ -106,15 +107,16 @@ typedef struct cb_cell_progress {
 
 typedef struct cb_progress {
     cb_study_counts counts;
-    int64_t awaited;         /* confirmation trials to come, whose settings are not known yet; they
-                                are not in counts */
-    int64_t here_done;       /* finished by this run */
+    int64_t awaited;   /* confirmation trials to come, whose settings are not known yet; they
+                          are not in counts */
+    int64_t here_done; /* finished by this run */
     double elapsed_seconds;
-    double left_seconds;     /* estimate from cost and speed so far; NaN while unknown */
+    double left_seconds; /* estimate from cost and speed so far; NaN while unknown */
     const char *metric;
     const cb_cell_progress *cells; /* in the study's order */
     size_t cell_count;
-    const char *note;        /* something to say once: a worker that died, a failed trial; or NULL */
+    const char *note; /* something to say once: a worker that died, a failed trial; or NULL */
+    int paused;       /* the run is about to stand still, see cb_sweep_options.pause */
 } cb_progress;
 
 typedef enum cb_mix {
@@ -124,25 +126,48 @@ typedef enum cb_mix {
 } cb_mix;
 
 typedef struct cb_sweep_options {
-    const char *program;  /* path of the executable to exec as worker; NULL: /proc/self/exe */
-    const char *command;  /* command line, for the records */
-    size_t jobs;          /* workers; >= 1 */
+    const char *program; /* path of the executable to exec as worker; NULL: /proc/self/exe */
+    const char *command; /* command line, for the records */
+    size_t jobs;         /* workers; >= 1 */
     cb_mix mix;
     int retry_failed;
+    double checkpoint_seconds; /* between two checkpoints of a trial; 0: none are written */
+    double hang_seconds;       /* a worker that is silent for so long is killed; 0: never */
+    int64_t memory_bytes; /* what the trials at work may take together, as predicted; 0: 9/10 of
+                             what is free now, for this process and its control groups */
     void *context;
     /* May be NULL. Called at least every 250 ms and after each trial. */
     void (*progress)(void *context, const cb_progress *progress);
-    /* May be NULL. Asked as often as progress is told; 1: running trials are broken off and go back
-     * to pending, and the sweep returns CB_ECANCEL. */
+    /* May be NULL. Asked as often as progress is told; 1: running trials write their checkpoints
+     * and go back to pending, and the sweep returns CB_ECANCEL. */
     int (*stop)(void *context);
+    /* May be NULL. Asked as often; 1: what is finished is committed, the workers are stopped
+     * (SIGSTOP), and `suspend` is called, which returns when the run is to go on. No transaction is
+     * open meanwhile, and the time does not count. */
+    int (*pause)(void *context);
+    void (*suspend)(void *context);
 } cb_sweep_options;
 
-/* Registers the study in the store and runs what is pending, its confirmation trials as soon as a
- * cell's best settings are known; returns when nothing is left to do.
- * Trials that fail are recorded and do not stop it; *failed counts those of the study. The store
- * must be open for writing and have no run yet. Errors: CB_EARG (jobs; results of other numerics,
- * see cb_mix), what a trial of the study says, CB_ECANCEL, those of the store, and CB_EIO where
- * workers cannot be started. */
+/*
+ * Registers the study's list of trials in the store, window by window ahead of what is claimed, and
+ * runs what is pending, its confirmation trials as soon as the list is registered and a cell's best
+ * settings are known; returns when nothing is left to do.
+ *
+ * Trials that fail are recorded and do not stop it; *failed counts those of the study. Whose fault
+ * it was decides what follows (cb_cause): the trial's own, then it has failed; its worker crashed,
+ * then another worker tries it, and a trial that takes a second one with it, over all runs, is set
+ * aside as failed; the machine's, then it is tried once more, and by the next run again.
+ * A trial that needs more memory than there is for it alone fails by fault of the machine before it
+ * is begun; others wait for those at work.
+ *
+ * Trials go on from checkpoints in "<database without .db>.checkpoints", a folder that is empty,
+ * and goes, when all trials have their results.
+ *
+ * The store must be open for writing and have no run yet. Errors: CB_EARG (jobs, also where the
+ * limit of open files has no room for them; results of other numerics, see cb_mix), what a trial of
+ * the study says (at the end: those before it are run), CB_ECANCEL, those of the store, and CB_EIO
+ * where workers cannot be started or one trial after another meets a full disk.
+ */
 CB_API CB_MUST_USE cb_status cb_sweep_run(cb_store *store, const cb_study *study,
                                           const cb_sweep_options *options, int64_t *study_id,
                                           int64_t *failed, cb_err *err);

@@ -227,6 +227,8 @@ typedef struct cb_train_events {
      */
     const char *checkpoint;
     double checkpoint_seconds;
+    /* NULL: the system's monotonic clock. Seconds, from any origin, by which wall times are told. */
+    double (*clock)(void *context);
 } cb_train_events;
 
 typedef struct cb_trial_result {
