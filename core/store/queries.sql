@@ -8,12 +8,14 @@ SELECT cell, params, valid, test_mean, test_sd, seeds
 FROM leaderboard
 WHERE study = 'sample';
 
+-- The table of a paper: mean and deviation over n seeds for each cell, the lowest mean first.
+SELECT task, cell, n, printf('%.4g ± %.2g', mean, sd) AS test, round(100 * above_best, 1) AS percent
+FROM variant
+WHERE study = 'sample';
+
 -- How far each study is.
-SELECT s.name, t.state, count(*) AS trials
-FROM study AS s
-JOIN study_trial AS st ON st.study_id = s.study_id AND st.retired = 0
-JOIN trial AS t ON t.trial_id = st.trial_id
-GROUP BY s.name, t.state;
+SELECT study, done, diverged, failed, running, pending, trials
+FROM progress;
 
 -- Trials of one study with what it varied, in a row each. Columns between `state` and `valid`
 -- are the study's own.
@@ -22,6 +24,12 @@ FROM study_1
 WHERE state = 'done'
 ORDER BY valid
 LIMIT 10;
+
+-- The learning curve of each cell at its best setting, over its seeds: mean, least and largest value.
+SELECT cell, epoch, n, mean, low, high
+FROM learning_curve
+WHERE study = 'sample' AND split = 'valid'
+ORDER BY cell, epoch;
 
 -- The learning curve of the best trial.
 SELECT e.epoch, e.split, e.value, e.seconds
@@ -44,6 +52,40 @@ FROM study_1
 WHERE state = 'done'
 GROUP BY cell, rate
 ORDER BY cell, rate;
+
+-- The same differences with their certainty: Wilcoxon's p over the pairs, and that of a t test.
+-- (`wilcoxon_p` and the like are functions of cellbench; in the sqlite3 shell `.load cellbench_stats`.)
+SELECT cell_a, cell_b, median(difference) AS median_difference, wilcoxon_p(test_a, test_b) AS wilcoxon,
+       paired_p(test_a, test_b) AS paired_t
+FROM paired
+WHERE study = 'sample'
+GROUP BY cell_a, cell_b;
+
+-- Median and quartiles of each cell over all its settings and seeds, and a bootstrap interval of the
+-- mean: how much tuning it takes.
+SELECT cell, count(*) AS trials, quantile(valid, 0.25) AS q1, median(valid) AS median,
+       quantile(valid, 0.75) AS q3, bootstrap_low(valid) AS low, bootstrap_high(valid) AS high
+FROM study_1
+WHERE state = 'done'
+GROUP BY cell;
+
+-- Which settings are worth their parameters? The Pareto front, smallest first.
+SELECT cell, config, params, valid, test, seconds
+FROM cost
+WHERE study = 'sample' AND front_params = 'yes'
+ORDER BY params;
+
+-- How good was the search after so many trials of each cell?
+SELECT cell, number, best
+FROM search_progress
+WHERE study = 'sample' AND number IN (1, 2, 5, 10, 20, 50, 100);
+
+-- What failed or diverged, and why, most frequent first.
+SELECT cell, state, cause, error_text, count(*) AS trials, min(trial) AS one_of_them
+FROM failure
+WHERE study = 'sample'
+GROUP BY cell, state, cause, error_text
+ORDER BY trials DESC;
 
 -- Seconds and operations per epoch, and the speed that this makes.
 SELECT c.name AS cell, avg(a.wall_seconds / a.epochs) AS seconds_per_epoch,

@@ -49,80 +49,92 @@ LEFT JOIN counted AS c ON c.study_id = s.study_id;
 -- seeds; confirmation seeds choose nothing. A setting that did not come to an end with some seed
 -- stands behind those that did with more; of equal ones the smaller config is first. done: its
 -- finished trials, of `seeds`; open: trials of the whole cell, at all settings, still to be finished.
--- (The window adds the values in the order of the seeds: the bits of a mean depend on no other.)
+-- (The window adds the values in the order of the seeds: the bits of a mean depend on no other. Its
+-- first row speaks for all, and INDEXED BY gives the settings in order: only the trials of each are
+-- sorted.)
 CREATE VIEW ranking AS
 WITH listed AS (
-    SELECT st.study_id, t.task_id, c.name AS cell, st.config, t.seed, t.state, a.valid,
-           st.position
-    FROM study_trial AS st
-    JOIN trial AS t ON t.trial_id = st.trial_id
-    JOIN cell AS c ON c.cell_id = st.cell_id
+    SELECT st.study_id, t.task_id, c.name AS cell, st.config,
+           count(*) OVER same AS seeds, sum(t.state = 'done') OVER same AS done,
+           sum(t.state IN ('pending', 'running')) OVER same AS open,
+           sum(a.valid) OVER same / nullif(count(a.valid) OVER same, 0) AS valid,
+           first_value(st.trial_id) OVER same = st.trial_id AS is_first
+    FROM study_trial AS st INDEXED BY study_trial_config
+    CROSS JOIN trial AS t ON t.trial_id = st.trial_id
+    CROSS JOIN cell AS c ON c.cell_id = st.cell_id
     LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id AND t.state = 'done'
     WHERE st.retired = 0 AND st.role = 'first'
-), setting_mean AS (
-    SELECT study_id, task_id, cell, config, count(*) OVER same AS seeds,
-           sum(state = 'done') OVER same AS done,
-           sum(state IN ('pending', 'running'))
-               OVER (PARTITION BY study_id, task_id, cell) AS open,
-           sum(valid) OVER same / nullif(count(valid) OVER same, 0) AS valid,
-           row_number() OVER (PARTITION BY study_id, task_id, cell, config
-                              ORDER BY seed, position) AS number
-    FROM listed
-    WINDOW same AS (PARTITION BY study_id, task_id, cell, config ORDER BY seed, position
+    WINDOW same AS (PARTITION BY st.study_id, st.config, t.task_id, c.name
+                    ORDER BY t.seed, st.position
                     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
 )
 SELECT study_id, task_id, cell, config,
        row_number() OVER (PARTITION BY study_id, task_id, cell
                           ORDER BY valid IS NULL, seeds - done, valid, config) AS place,
-       seeds, done, open, valid
-FROM setting_mean
-WHERE number = 1;
+       seeds, done, sum(open) OVER (PARTITION BY study_id, task_id, cell) AS open, valid
+FROM listed
+WHERE is_first;
+
+-- Each cell of a study at the setting that stands first in ranking, in full digits; the leaderboard
+-- rounds it. valid: mean over the study's own seeds; trial: the one with the best validation value
+-- among them, and test its test value. over: confirm, if trials with fresh seeds are finished, else
+-- study; seeds, test_mean, test_sd, test_low, test_high (least and largest), flop, seconds (by the
+-- clock) and seconds_per_epoch are over the finished trials that it names, the last three as means.
+-- test_sd: NULL for one seed. Lower is better.
+-- (CROSS JOIN fixes the order of SQLite's loops: from the few settings to their trials.)
+CREATE VIEW chosen AS
+WITH result AS (
+    SELECT r.study_id, r.task_id, r.cell, r.config, r.valid AS mean_valid, st.trial_id, st.role,
+           t.metric, t.hidden, t.param_count, a.test, a.flop, a.wall_seconds,
+           a.wall_seconds / nullif(a.epochs, 0) AS seconds_per_epoch,
+           row_number() OVER (PARTITION BY r.study_id, r.task_id, r.cell
+                              ORDER BY st.role <> 'first', a.valid IS NULL, a.valid, st.position)
+               AS number,
+           max(st.role = 'confirm') OVER (PARTITION BY r.study_id, r.task_id, r.cell) AS confirmed
+    FROM ranking AS r
+    CROSS JOIN study_trial AS st INDEXED BY study_trial_config
+        ON st.study_id = r.study_id AND st.config = r.config AND st.retired = 0
+    CROSS JOIN trial AS t
+        ON t.trial_id = st.trial_id AND t.task_id = r.task_id AND t.state = 'done'
+    CROSS JOIN cell AS c ON c.cell_id = st.cell_id AND c.name = r.cell
+    CROSS JOIN attempt AS a ON a.attempt_id = t.result_attempt_id
+    WHERE r.place = 1
+)
+SELECT b.study_id AS study_id, b.task_id AS task_id, b.cell AS cell, b.config AS config,
+       b.metric AS metric, b.mean_valid AS valid, b.trial_id AS trial, b.test AS test,
+       iif(b.confirmed, 'confirm', 'study') AS over, count(l.test) AS seeds,
+       avg(l.test) AS test_mean,
+       sqrt(max(0.0, (sum((l.test - b.test) * (l.test - b.test))
+                      - count(l.test) * avg(l.test - b.test) * avg(l.test - b.test))
+                     / (count(l.test) - 1))) AS test_sd,
+       min(l.test) AS test_low, max(l.test) AS test_high, b.hidden AS hidden,
+       b.param_count AS params, avg(l.flop) AS flop, avg(l.wall_seconds) AS seconds,
+       avg(l.seconds_per_epoch) AS seconds_per_epoch
+FROM result AS b
+JOIN result AS l ON l.study_id = b.study_id AND l.task_id = b.task_id AND l.cell = b.cell
+                AND l.role = iif(b.confirmed, 'confirm', 'first')
+WHERE b.number = 1 AND b.role = 'first'
+GROUP BY b.study_id, b.task_id, b.cell;
 
 -- Best first: one row for each study, task and cell, at the setting that stands first in ranking.
 -- valid is the mean over the study's own seeds; test that of the trial with the best validation
 -- value among them. test_mean and test_sd are over the `seeds` finished trials of that setting that
 -- `over` names: confirm, those with fresh seeds, if there are any; else study, the ones that chose
 -- the setting. s_epoch: seconds per epoch of the same. mixed: 'yes' if results of several numerics
--- or instruction sets stand side by side. Lower is better.
+-- or instruction sets stand side by side. Lower is better. Rounded: chosen has all digits.
 CREATE VIEW leaderboard AS
-WITH listed AS (
-    SELECT st.study_id, t.task_id, c.name AS cell, st.config, st.role, t.state, t.hidden,
-           t.param_count, t.metric, a.valid, a.test, a.wall_seconds, a.epochs, a.numerics,
-           a.instruction_set,
-           row_number() OVER (PARTITION BY st.study_id, t.task_id, c.name, st.config
-                              ORDER BY st.role <> 'first', t.state <> 'done', a.valid IS NULL,
-                                       a.valid, st.position)
-               AS place,
-           max(st.role = 'confirm' AND t.state = 'done')
-               OVER (PARTITION BY st.study_id, t.task_id, c.name, st.config) AS confirmed
+WITH total AS (
+    SELECT st.study_id, t.task_id, c.name AS cell, max(t.metric) AS metric,
+           sum(t.state = 'done') AS done, sum(t.state = 'diverged') AS diverged,
+           min(a.numerics) <> max(a.numerics)
+               OR min(a.instruction_set) <> max(a.instruction_set) AS mixed
     FROM study_trial AS st
     JOIN trial AS t ON t.trial_id = st.trial_id
     JOIN cell AS c ON c.cell_id = st.cell_id
-    LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id
+    LEFT JOIN attempt AS a
+        ON a.attempt_id = t.result_attempt_id AND t.state IN ('done', 'diverged')
     WHERE st.retired = 0
-), total AS (
-    SELECT study_id, task_id, cell, max(metric) AS metric, sum(state = 'done') AS done,
-           sum(state = 'diverged') AS diverged,
-           count(DISTINCT numerics || ' ' || instruction_set)
-               FILTER (WHERE state IN ('done', 'diverged')) > 1 AS mixed
-    FROM listed
-    GROUP BY study_id, task_id, cell
-), best AS (
-    SELECT b.study_id, b.task_id, b.cell, r.valid, b.test, b.hidden, b.param_count,
-           iif(b.confirmed, 'confirm', 'study') AS over, count(l.test) AS seeds,
-           avg(l.test) AS test_mean,
-           sqrt(max(0.0, (sum((l.test - b.test) * (l.test - b.test))
-                          - count(l.test) * avg(l.test - b.test) * avg(l.test - b.test))
-                         / (count(l.test) - 1))) AS test_sd, -- NULL for a single seed
-           avg(l.wall_seconds / nullif(l.epochs, 0)) AS s_epoch
-    FROM ranking AS r
-    JOIN listed AS b ON b.study_id = r.study_id AND b.task_id = r.task_id AND b.cell = r.cell
-                    AND b.config = r.config
-    JOIN listed AS l ON l.study_id = b.study_id AND l.task_id = b.task_id AND l.cell = b.cell
-                    AND l.config = b.config AND l.state = 'done'
-                    AND l.role = iif(b.confirmed, 'confirm', 'first')
-    WHERE r.place = 1 AND b.place = 1 AND b.state = 'done'
-    GROUP BY b.study_id, b.task_id, b.cell
+    GROUP BY st.study_id, t.task_id, c.name
 )
 SELECT s.name AS study, k.name AS task, total.cell AS cell, total.done AS done,
        total.diverged AS diverged, total.metric AS metric,
@@ -131,15 +143,118 @@ SELECT s.name AS study, k.name AS task, total.cell AS cell, total.done AS done,
        best.seeds AS seeds, best.over AS over,
        iif(test_mean IS NULL, NULL, CAST(printf('%.5g', test_mean) AS REAL)) AS test_mean,
        iif(test_sd IS NULL, NULL, CAST(printf('%.2g', test_sd) AS REAL)) AS test_sd,
-       best.hidden AS hidden, best.param_count AS params,
-       iif(s_epoch IS NULL, NULL, CAST(printf('%.3g', s_epoch) AS REAL)) AS s_epoch,
+       best.hidden AS hidden, best.params AS params,
+       iif(seconds_per_epoch IS NULL, NULL, CAST(printf('%.3g', seconds_per_epoch) AS REAL))
+           AS s_epoch,
        iif(total.mixed, 'yes', '') AS mixed
 FROM total
 JOIN study AS s ON s.study_id = total.study_id
 JOIN task AS k ON k.task_id = total.task_id
-LEFT JOIN best ON best.study_id = total.study_id AND best.task_id = total.task_id
-              AND best.cell = total.cell
+LEFT JOIN chosen AS best ON best.study_id = total.study_id AND best.task_id = total.task_id
+                        AND best.cell = total.cell
 ORDER BY s.name, k.name, total.task_id, best.valid IS NULL, best.valid, total.cell;
+
+-- The table of variants as papers print it, a row for each study, task and cell: mean and standard
+-- deviation of the test value over n seeds, as in chosen. place: by the mean, among the cells of
+-- that study and task; above_best: how far it is above the first of them, as a share (0.1: 10 %).
+-- What the difference is worth, `cellbench compare` says.
+CREATE VIEW variant AS
+SELECT s.name AS study, k.name AS task, b.cell AS cell, b.metric AS metric, b.seeds AS n,
+       b.over AS over, b.test_mean AS mean, b.test_sd AS sd,
+       rank() OVER same AS place,
+       b.test_mean / nullif(first_value(b.test_mean) OVER same, 0.0) - 1.0 AS above_best
+FROM chosen AS b
+JOIN study AS s ON s.study_id = b.study_id
+JOIN task AS k ON k.task_id = b.task_id
+WHERE b.test_mean IS NOT NULL
+WINDOW same AS (PARTITION BY b.study_id, b.task_id ORDER BY b.test_mean)
+ORDER BY s.name, k.name, b.task_id, place, b.cell;
+
+-- Learning curves of each cell at its chosen setting: after each epoch the mean, the least and the
+-- largest value (low, high) over n trials, those that `over` names, as in chosen. Trials that stopped
+-- earlier are not in later epochs: n says so. A value that is not finite is not in it either.
+CREATE VIEW learning_curve AS
+SELECT s.name AS study, k.name AS task, b.cell AS cell, b.config AS config, b.over AS over,
+       e.split AS split, e.metric AS metric, e.epoch AS epoch, count(e.value) AS n,
+       avg(e.value) AS mean, min(e.value) AS low, max(e.value) AS high
+FROM chosen AS b
+CROSS JOIN study AS s ON s.study_id = b.study_id
+CROSS JOIN task AS k ON k.task_id = b.task_id
+CROSS JOIN study_trial AS st INDEXED BY study_trial_config
+    ON st.study_id = b.study_id AND st.config = b.config AND st.retired = 0
+    AND st.role = iif(b.over = 'confirm', 'confirm', 'first')
+CROSS JOIN trial AS t ON t.trial_id = st.trial_id AND t.task_id = b.task_id AND t.state = 'done'
+CROSS JOIN cell AS c ON c.cell_id = st.cell_id AND c.name = b.cell
+CROSS JOIN epoch AS e ON e.attempt_id = t.result_attempt_id
+GROUP BY b.study_id, b.task_id, b.cell, e.split, e.metric, e.epoch;
+
+-- Accuracy against cost, a row for each setting of each cell that finished with some seed: means over
+-- the `seeds` finished trials of the study itself of the validation and test value, operations, and
+-- seconds by the clock (of trials that ran beside others: what it took, not which is fast). front_params
+-- and front_flop: 'yes' if no other setting of any cell of that study and task is at least as good in
+-- both, the validation value and the parameters (or operations): the Pareto front. Of equals, one.
+CREATE VIEW cost AS
+WITH mean AS (
+    SELECT st.study_id, t.task_id, c.name AS cell, st.config, max(t.metric) AS metric,
+           count(a.valid) AS seeds, max(t.hidden) AS hidden, max(t.param_count) AS params,
+           avg(a.flop) AS flop, avg(a.wall_seconds) AS seconds, avg(a.valid) AS valid,
+           avg(a.test) AS test
+    FROM study_trial AS st
+    JOIN trial AS t ON t.trial_id = st.trial_id AND t.state = 'done'
+    JOIN cell AS c ON c.cell_id = st.cell_id
+    JOIN attempt AS a ON a.attempt_id = t.result_attempt_id
+    WHERE st.retired = 0 AND st.role = 'first'
+    GROUP BY st.study_id, t.task_id, c.name, st.config
+)
+SELECT s.name AS study, k.name AS task, m.cell AS cell, m.config AS config, m.metric AS metric,
+       m.seeds AS seeds, m.hidden AS hidden, m.params AS params, m.flop AS flop,
+       m.seconds AS seconds, m.valid AS valid, m.test AS test,
+       iif(m.valid < coalesce(min(m.valid) OVER by_params, 9e999), 'yes', '') AS front_params,
+       iif(m.valid < coalesce(min(m.valid) OVER by_flop, 9e999), 'yes', '') AS front_flop
+FROM mean AS m
+JOIN study AS s ON s.study_id = m.study_id
+JOIN task AS k ON k.task_id = m.task_id
+WHERE m.valid IS NOT NULL
+WINDOW by_params AS (PARTITION BY m.study_id, m.task_id ORDER BY m.params, m.valid, m.cell, m.config
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+       by_flop AS (PARTITION BY m.study_id, m.task_id ORDER BY m.flop, m.valid, m.cell, m.config
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING);
+
+-- What did not come to a result, and why: each trial of a study that failed or diverged. cause: whose
+-- fault a failure was, trial, worker or machine; error_text: what was said; epochs: how many it came
+-- to; host and ended_utc of the attempt that counts.
+CREATE VIEW failure AS
+SELECT s.name AS study, k.name AS task, c.name AS cell, st.config AS config, t.seed AS seed,
+       t.trial_id AS trial, t.state AS state, a.cause AS cause, a.error_text AS error_text,
+       t.attempt_count AS attempts, a.epochs AS epochs, m.host AS host, a.ended_utc AS ended_utc
+FROM study_trial AS st
+JOIN study AS s ON s.study_id = st.study_id
+JOIN trial AS t ON t.trial_id = st.trial_id AND t.state IN ('failed', 'diverged')
+JOIN cell AS c ON c.cell_id = st.cell_id
+JOIN task AS k ON k.task_id = t.task_id
+JOIN attempt AS a ON a.attempt_id = t.result_attempt_id
+JOIN run AS r ON r.run_id = a.run_id
+JOIN machine AS m ON m.machine_id = r.machine_id
+WHERE st.retired = 0;
+
+-- How a search went on, trial by trial in the order of the study's list: number, from 1 for each cell
+-- and task; valid and test of the trial (NULL: none); best: the lowest validation value so far; flop:
+-- operations so far. In a study of several seeds each is a trial of its own. The best that another
+-- order of the same trials would have found: cb_stats_expected_best.
+CREATE VIEW search_progress AS
+SELECT s.name AS study, k.name AS task, c.name AS cell, row_number() OVER so_far AS number,
+       t.trial_id AS trial, st.config AS config, t.seed AS seed, t.state AS state,
+       iif(t.state = 'done', a.valid, NULL) AS valid, iif(t.state = 'done', a.test, NULL) AS test,
+       min(iif(t.state = 'done', a.valid, NULL)) OVER so_far AS best, sum(a.flop) OVER so_far AS flop
+FROM study_trial AS st
+JOIN study AS s ON s.study_id = st.study_id
+JOIN trial AS t ON t.trial_id = st.trial_id AND t.state IN ('done', 'diverged', 'failed')
+JOIN cell AS c ON c.cell_id = st.cell_id
+JOIN task AS k ON k.task_id = t.task_id
+LEFT JOIN attempt AS a ON a.attempt_id = t.result_attempt_id
+WHERE st.retired = 0 AND st.role = 'first'
+WINDOW so_far AS (PARTITION BY st.study_id, t.task_id, c.name ORDER BY st.position
+                  ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW);
 
 -- Differences paired by seed: for two cells a < b of one study, each setting and seed that both
 -- finished. Negative difference: a is better, for lower is better. (CROSS JOIN fixes the order of

@@ -92,7 +92,7 @@ static void test_schema_comments(void **state) {
     }
     cb_query_close(query);
     assert_true(columns > 80);
-    assert_int_equal(objects, 16);
+    assert_int_equal(objects, 22);
     /* All tables are strict. */
     assert_int_equal(
         ask(store, "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND NOT strict AND"
@@ -269,6 +269,133 @@ static void test_paired(void **state) {
     cb_store_close(store);
 }
 
+/* ---- what reports read ---- */
+
+static void test_variant(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    expect_row(store, "SELECT count(*) FROM chosen", 0, "0");
+    expect_row(store, "SELECT * FROM variant", 0, "");
+    fixture_run_begin(store);
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    /* As in the leaderboard, in full digits: sd sqrt(0.14/2) and sqrt(0.03125); 3.375/2.4. */
+    expect_row(store, "SELECT * FROM variant", 0, "s|adding|lstm|mse|3|study|2.4|0.2645751311|1|0");
+    expect_row(store, "SELECT * FROM variant", 1,
+               "s|adding|gru|mse|2|study|3.375|0.1767766953|2|0.40625");
+    expect_row(store, "SELECT * FROM variant", 2, "");
+    expect_row(store, "SELECT * FROM chosen WHERE cell = 'gru'", 0,
+               "1|1|gru|0|mse|3.05|1|3.5|study|2|3.375|0.1767766953|3.25|3.5|16|1000|1000000000|2"
+               "|0.2");
+    cb_store_close(store);
+}
+
+static void test_cost(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    fixture_run_begin(store);
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    static const char sql[] = "SELECT cell, config, seeds, hidden, params, flop, seconds,"
+                              " round(valid, 9), round(test, 9), front_params, front_flop"
+                              " FROM cost ORDER BY valid";
+    /* Setting 1 has one parameter more; operations are the same: the best one is the whole front.
+     */
+    expect_row(store, sql, 0, "lstm|1|1|17|1001|1000000000|2|2.1|2|yes|yes");
+    expect_row(store, sql, 1, "lstm|0|3|16|1000|1000000000|2|2.3|2.4|yes|");
+    expect_row(store, sql, 2, "gru|1|1|17|1001|1000000000|2|2.8|2.9||");
+    expect_row(store, sql, 3, "gru|0|2|16|1000|1000000000|2|3.05|3.375||");
+    expect_row(store, sql, 4, "");
+    cb_store_close(store);
+}
+
+static void test_failure(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    expect_row(store, "SELECT * FROM failure", 0, "");
+    fixture_run_begin(store);
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    static const char sql[] = "SELECT study, task, cell, config, seed, trial, state, error_text,"
+                              " attempts, epochs FROM failure ORDER BY trial";
+    expect_row(store, sql, 0, "s|adding|gru|0|3|5|diverged||1|10");
+    expect_row(store, sql, 1, "s|adding|gru|1|2|9|failed|it broke|1|10");
+    expect_row(store, sql, 2, "s|adding|lstm|1|2|10|diverged||1|10");
+    expect_row(store, sql, 3, "");
+    cb_store_close(store);
+}
+
+static void test_search_progress(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    fixture_run_begin(store);
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    static const char sql[] = "SELECT number, trial, config, seed, state, valid, test, best, flop"
+                              " FROM search_progress WHERE cell = 'gru' ORDER BY number";
+    expect_row(store, sql, 0, "1|1|0|1|done|3|3.5|3|1000000000");
+    expect_row(store, sql, 1, "2|3|0|2|done|3.1|3.25|3|2000000000");
+    expect_row(store, sql, 2, "3|5|0|3|diverged|||3|3000000000");
+    expect_row(store, sql, 3, "4|7|1|1|done|2.8|2.9|2.8|4000000000");
+    expect_row(store, sql, 4, "5|9|1|2|failed|||2.8|5000000000");
+    expect_row(store, sql, 5, ""); /* what is pending is not there yet */
+    cb_store_close(store);
+}
+
+/* Three trials of one setting: each a curve of another length and height. */
+static void test_learning_curve(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    cb_claim claim;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 6);
+    fixture_run_begin(store);
+    for (int i = 0; i < 6; i++) {
+        cb_epoch_record epochs[3];
+        assert_true(fixture_claim(store, id, &claim));
+        cb_attempt_result result = fixture_result(&claim, CB_ATTEMPT_DONE);
+        const int n = 1 + i / 2;
+        for (int e = 0; e < n; e++)
+            epochs[e] = (cb_epoch_record){.epoch = e + 1,
+                                          .split = "valid",
+                                          .metric = "mse",
+                                          .value = i == 5 && e == 2 ? (double)NAN : i + 10.0 * e,
+                                          .seconds = 1.0};
+        must(cb_store_finish(store, &claim, &result, epochs, (size_t)n, err));
+        cb_claim_fini(&claim);
+    }
+    must(cb_store_commit(store, 1, err));
+    static const char sql[] = "SELECT cell, config, over, split, metric, epoch, n, mean, low, high"
+                              " FROM learning_curve ORDER BY cell, epoch";
+    expect_row(store, sql, 0, "gru|0|study|valid|mse|1|3|2|0|4");
+    expect_row(store, sql, 1, "gru|0|study|valid|mse|2|2|13|12|14");
+    expect_row(store, sql, 2, "gru|0|study|valid|mse|3|1|24|24|24");
+    expect_row(store, sql, 5, "lstm|0|study|valid|mse|3|0|||"); /* not finite */
+    cb_store_close(store);
+}
+
+/* The statistics are there in our own connections. */
+static void test_functions(void **state) {
+    const fixture *f = *state;
+    cb_store *store = NULL;
+    must(cb_store_open(&store, f->path, CB_STORE_WRITE, err));
+    int64_t id = fixture_study(store, "s", "v", 0, 12);
+    fixture_run_begin(store);
+    finish_outcomes(store, id, by_hand, BY_HAND);
+    static const char sql[] = "SELECT median(test), count(*) FROM study_1 WHERE cell = 'lstm'"
+                              " AND state = 'done'";
+    expect_row(store, sql, 0, "2.25|4");
+    cb_store_close(store);
+    must(cb_store_open(&store, f->path, CB_STORE_READ, err));
+    expect_row(store, sql, 0, "2.25|4");
+    expect_row(store, "SELECT wilcoxon_p(test_a, test_b) FROM paired", 0, "0.25");
+    cb_store_close(store);
+}
+
 /* ---- the wide view ---- */
 
 static void test_study_view(void **state) {
@@ -353,8 +480,10 @@ static void test_study_view_names(void **state) {
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_schema_comments), CASE(test_leaderboard), CASE(test_confirmed),
-        CASE(test_paired),          CASE(test_study_view),  CASE(test_study_view_names),
+        CASE(test_schema_comments), CASE(test_leaderboard),     CASE(test_confirmed),
+        CASE(test_paired),          CASE(test_variant),         CASE(test_cost),
+        CASE(test_failure),         CASE(test_search_progress), CASE(test_learning_curve),
+        CASE(test_functions),       CASE(test_study_view),      CASE(test_study_view_names),
     };
     return cmocka_run_group_tests_name("store_views", tests, NULL, NULL);
 }
