@@ -290,6 +290,23 @@ cb_status cb_engine_set_dropout(cb_engine *e, double rate, uint64_t seed, uint64
 
 /* ---- what it will hold, and names for the records ---- */
 
+/* Floats of a frame in the planes between layers: what a layer does not read where the one below
+ * wrote it, and gradients that none above leaves in place. */
+static size_t route_floats(const cb_stack *s, int keep) {
+    size_t floats = 0;
+    const size_t top = s->layers - 1;
+    for (size_t u = 0; u < s->layers; u++) {
+        const int direct_above = u < top && s->units[u + 1].direct;
+        if (!s->units[u].direct && s->cells[u]->kind == CB_INPUT_DENSE)
+            floats += cbi_padded(s->cells[u]->I);
+        if (keep && !direct_above)
+            floats += cbi_padded(cb_cell_output_dim(s->cells[u]));
+    }
+    if (s->units[top].reverse)
+        floats += (keep ? 2U : 1U) * cbi_padded(cb_stack_output_dim(s));
+    return floats;
+}
+
 cb_status cb_engine_memory(const cb_stack *stack, size_t B, size_t frames, int keep, size_t *bytes,
                            cb_err *err) {
     size_t block_rows = frames < CBI_BLOCK_ROWS ? frames : CBI_BLOCK_ROWS;
@@ -301,7 +318,9 @@ cb_status cb_engine_memory(const cb_stack *stack, size_t B, size_t frames, int k
     if (st != CB_OK)
         return st;
     /* There are at most as many steps as frames. */
-    size_t frame_bytes = sizeof(cbi_block) + sizeof(size_t) + 3 * sizeof(int32_t), total;
+    size_t frame_bytes = sizeof(cbi_block) + sizeof(size_t) + 3 * sizeof(int32_t) +
+                         route_floats(stack, keep) * sizeof(float);
+    size_t total;
     st = cb_size_mul(frames, frame_bytes, &total);
     if (st == CB_OK)
         st = cb_size_add(total, stack->weights * sizeof(float) + sizeof(cb_engine), &total);

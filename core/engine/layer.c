@@ -392,7 +392,6 @@ size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t bloc
     floats += (double)cell->vector_sink_count * (double)strip_floats;
     if (keep)
         floats += (double)block * (double)cbi_panels_size(kernels, 1, widest);
-    floats += (double)frames * (double)(cbi_padded(cell->I) + cbi_padded(cb_cell_output_dim(cell)));
     double bytes = floats * sizeof(float) + pass_bytes(&cell->forward, strip_floats) +
                    pass_bytes(&cell->backward, strip_floats) +
                    (double)cell->param_count * (sizeof(cbi_weight) + 4 * BLOCK_BYTES);

@@ -5,10 +5,14 @@
 
 #include "base/alloc.h"
 
-/* First frame of stream r: streams differ by one frame at most, the longer ones first. */
-static size_t first_frame(const cbi_stream *s, size_t r) {
-    const size_t share = s->split->frames / s->rows, extra = s->split->frames % s->rows;
+/* First frame of stream r of so many: they differ by one frame at most, the longer ones first. */
+static size_t first_of(const cb_split *split, size_t rows, size_t r) {
+    const size_t share = split->frames / rows, extra = split->frames % rows;
     return r * share + (r < extra ? r : extra);
+}
+
+static size_t first_frame(const cbi_stream *s, size_t r) {
+    return first_of(s->split, s->rows, r);
 }
 
 static size_t widest_state(const cb_stack *stack, size_t *states) {
@@ -24,21 +28,53 @@ static size_t widest_state(const cb_stack *stack, size_t *states) {
     return widest;
 }
 
-/* Pieces that a chunk can have: at each step of each stream a sequence may begin. */
-static cb_status most_members(size_t rows, size_t unroll, size_t *out, cb_err *err) {
-    if (cb_size_mul(rows, unroll, out) == CB_OK && *out < ((size_t)1 << 31))
+/* Each stream has a piece in each of its chunks, and one more for each sequence that begins within
+ * the chunk. */
+static void count_members(const cb_split *split, size_t rows, size_t unroll, uint32_t *of_chunk) {
+    size_t r = 0;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t at = first_of(split, rows, i), c = 0; at < first_of(split, rows, i + 1);
+             at += unroll, c++)
+            of_chunk[c]++;
+    for (size_t q = 0; q < split->sequences; q++) {
+        const size_t begin = split->start[q];
+        if (begin == split->start[q + 1])
+            continue;
+        while (first_of(split, rows, r + 1) <= begin)
+            r++;
+        const size_t at = begin - first_of(split, rows, r);
+        of_chunk[at / unroll] += at % unroll != 0;
+    }
+}
+
+cb_status cbi_stream_most(const cb_split *split, size_t rows, size_t unroll, size_t *members,
+                          size_t *frames, cb_err *err) {
+    rows = rows < split->frames ? rows : split->frames;
+    *members = *frames = 0;
+    if (rows == 0)
         return CB_OK;
-    return cb_fail(err, CB_ESHAPE, "streams: %zu rows of %zu steps are too many", rows, unroll);
+    const size_t length = first_of(split, rows, 1);
+    unroll = unroll < length ? unroll : length;
+    const size_t chunks = length / unroll + (length % unroll != 0);
+    uint32_t *of_chunk = cbi_calloc(chunks, sizeof *of_chunk);
+    if (of_chunk == NULL)
+        return cb_fail(err, CB_ENOMEM, "streams: %zu chunks", chunks);
+    count_members(split, rows, unroll, of_chunk);
+    for (size_t c = 0; c < chunks; c++)
+        *members = of_chunk[c] > *members ? of_chunk[c] : *members;
+    cbi_free(of_chunk);
+    *frames = rows * unroll; /* at most those of the split, and one for each row */
+    return CB_OK;
 }
 
 cb_status cbi_stream_bytes(const cb_data *data, const cb_split *split, const cb_stack *stack,
                            size_t rows, size_t unroll, size_t *bytes, cb_err *err) {
-    size_t members, states, floats;
+    size_t members, frames, states, floats;
     const size_t widest = widest_state(stack, &states);
     rows = rows < split->frames ? rows : split->frames;
-    cb_status st = most_members(rows, unroll, &members, err);
+    cb_status st = cbi_stream_most(split, rows, unroll, &members, &frames, err);
     if (st == CB_OK)
-        st = cbi_batch_bytes(data, members, members, unroll, bytes, err);
+        st = cbi_batch_bytes(data, members, frames, unroll, bytes, err);
     if (st != CB_OK)
         return st;
     if (cb_size_mul(2 * members + states * rows, widest * sizeof(float), &floats) != CB_OK ||
@@ -50,7 +86,7 @@ cb_status cbi_stream_bytes(const cb_data *data, const cb_split *split, const cb_
 
 cb_status cbi_stream_init(cbi_stream *s, const cb_data *data, const cb_split *split,
                           const cb_stack *stack, size_t rows, size_t unroll, cb_err *err) {
-    size_t members, states;
+    size_t members, frames, states;
     *s = (cbi_stream){.split = split, .stack = stack, .unroll = unroll};
     s->rows = rows < split->frames ? rows : split->frames;
     if (data->when != CB_WHEN_EACH)
@@ -60,12 +96,12 @@ cb_status cbi_stream_init(cbi_stream *s, const cb_data *data, const cb_split *sp
     if (s->rows == 0)
         return cb_fail(err, CB_EDATA, "streams: the split has no frames");
     const size_t widest = widest_state(stack, &states);
-    cb_status st = most_members(s->rows, unroll, &members, err);
+    cb_status st = cbi_stream_most(split, s->rows, unroll, &members, &frames, err);
     if (st == CB_OK)
-        st = cbi_batch_init_sizes(&s->batch, data, members, members, unroll, err);
+        st = cbi_batch_init_sizes(&s->batch, data, members, frames, unroll, err);
     if (st != CB_OK)
         return st;
-    s->length = split->frames / s->rows + (split->frames % s->rows != 0);
+    s->length = first_frame(s, 1);
     s->carried_stride = s->rows * widest;
     s->carried_count = states * s->carried_stride;
     s->start = cbi_calloc(members, sizeof *s->start);

@@ -7,19 +7,11 @@
 #include "train/trial.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "tasks/dataset.h"
-#include "train/batch.h"
-#include "train/optimiser.h"
-#include "train/readout.h"
-#include "train/stream.h"
-
-/* What the system, the data and the process itself need is left to them. */
-#define MEMORY_SHARE 0.9
 
 enum { MOST_LAYERS = 256, MOST_HIDDEN = 1 << 20, MOST_VALUES = 4096 };
 
@@ -422,78 +414,4 @@ static double split_flop(const cb_trial *trial, cb_split_name split) {
 
 double cb_trial_epoch_flop(const cb_trial *trial) {
     return CBI_TRAINING_PASSES * split_flop(trial, CB_TRAIN) + split_flop(trial, CB_VALID);
-}
-
-/* Elements of a frame that dropout masks and copies: each layer's input from below, at most twice
- * for two directions, and what the readout sees. */
-static size_t masked_dim(const cb_stack *stack) {
-    size_t dim = cb_stack_output_dim(stack);
-    for (size_t l = 1; l < cb_stack_layer_count(stack); l++)
-        dim += 2 * cb_cell_output_dim(cb_stack_cell(stack, l - 1));
-    return dim;
-}
-
-cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
-    cb_status st;
-    const cb_data *data = trial->data;
-    const cbi_options *o = &trial->options;
-    const cbi_optimiser *rule = cbi_optimiser_find(o->optimiser);
-    const size_t H = cb_stack_output_dim(trial->stack);
-    const size_t weights = cb_stack_weight_count(trial->stack) + (H + 1) * data->target_dim;
-    size_t total;
-    *bytes = 0;
-    /* Current and best weights, gradient, the optimiser's vectors, noise, averages; the initial
-     * draw in f64. */
-    const size_t vectors = 3 + rule->states + (o->weight_noise > 0) +
-                           cbi_average_vectors(o->average, o->average_epochs);
-    if (cb_size_mul(weights, vectors * sizeof(float) + sizeof(double), &total) != CB_OK)
-        return cb_fail(err, CB_ESHAPE, "trial: too large: %zu weights", weights);
-    /* Engine and readout are shared by the splits, in turn; batches are not. */
-    size_t most = 0;
-    for (size_t i = 0; i < CB_SPLITS; i++) {
-        const size_t n = i == CB_TRAIN ? o->batch : CBI_EVALUATION_BATCH;
-        const size_t B = n < data->split[i].sequences ? n : data->split[i].sequences;
-        size_t frames, steps, engine, batch, readout;
-        const int streams = i == CB_TRAIN && o->unroll;
-        if ((st = cbi_batch_most(&data->split[i], B, &frames, &steps, err)) != CB_OK)
-            return st;
-        if (streams)
-            frames = o->batch * o->unroll;
-        if ((st = cb_engine_memory(trial->stack, streams ? o->batch : B, frames, i == CB_TRAIN,
-                                   &engine, err)) != CB_OK ||
-            (st = streams ? cbi_stream_bytes(data, &data->split[i], trial->stack, o->batch,
-                                             o->unroll, &batch, err)
-                          : cbi_batch_bytes(data, B, frames, steps, &batch, err)) != CB_OK ||
-            (st = cbi_readout_bytes(data, H, frames, B, &readout, err)) != CB_OK)
-            return st;
-        if (cb_size_add(engine, readout, &engine) != CB_OK ||
-            cb_size_add(total, batch, &total) != CB_OK)
-            return cb_fail(err, CB_ESHAPE, "trial: too large: %zu frames in a batch", frames);
-        size_t masks = 0;
-        if (i == CB_TRAIN && o->dropout > 0 &&
-            (cb_size_mul(frames, 2 * sizeof(float), &masks) != CB_OK ||
-             cb_size_mul(masks, masked_dim(trial->stack), &masks) != CB_OK ||
-             cb_size_add(total, masks, &total) != CB_OK))
-            return cb_fail(err, CB_ESHAPE, "trial: too large: %zu frames in a batch", frames);
-        most = engine > most ? engine : most;
-    }
-    if (cb_size_add(total, most, bytes) != CB_OK)
-        return cb_fail(err, CB_ESHAPE, "trial: too large: %zu weights", weights);
-    return CB_OK;
-}
-
-cb_status cbi_trial_fits(const cb_trial *trial, cb_err *err) {
-    size_t bytes;
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    cb_status st = cb_trial_memory(trial, &bytes, err);
-    if (st != CB_OK || pages <= 0 || page <= 0)
-        return st;
-    const double limit = MEMORY_SHARE * (double)pages * (double)page;
-    if ((double)bytes <= limit)
-        return CB_OK;
-    return cb_fail(
-        err, CB_ENOMEM,
-        "trial: needs %.4g GB of memory, more than %.4g GB, which is %.0f %% of what this "
-        "machine has",
-        (double)bytes / 1e9, limit / 1e9, 100 * MEMORY_SHARE);
 }

@@ -188,8 +188,11 @@ CB_API size_t cb_trial_param_count(const cb_trial *trial);
 CB_API double cb_trial_epoch_flop(const cb_trial *trial);
 /* The most epochs it can take (setting `epochs`). */
 CB_API size_t cb_trial_epochs(const cb_trial *trial);
-/* Bytes that it will hold at most, data not counted; an estimate for planning. */
+/* Bytes by which a process grows at most that runs it, the task's data not counted: never less than
+ * it really takes, and little more. Some 12 MB of it come once with the first trial of a process. */
 CB_API CB_MUST_USE cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err);
+/* Bytes of the task's data, which all trials of it in a process share. */
+CB_API size_t cb_trial_data_bytes(const cb_trial *trial);
 
 typedef enum cb_trial_state {
     CB_TRIAL_DONE = 0,     /* ran to its end or was stopped early by its patience */
