@@ -126,9 +126,31 @@ add()
 add "One for each study, by its number: a row for each trial, with what the study varied as columns"
 add "of their own type beside the results."
 add()
+add "## Functions"
+add()
+add [[
+The views need SQLite alone. For what it lacks there are aggregate functions, which this program's
+own queries know (`cb.open(db):rows`, `cellbench export`); in any other program with SQLite they
+come from an extension: `.load lib/cellbench/cellbench_stats` in the sqlite3 shell, without the
+suffix, below the prefix of the installation.
+
+| function | |
+| --- | --- |
+| `median(x)`, `quantile(x, p)`, `mad(x)` | quantiles of type 7; `mad` is the median absolute deviation, without a factor |
+| `stddev(x)`, `geometric_mean(x)` | with n - 1 |
+| `mean_low(x)`, `mean_high(x)` | 95 % interval of the mean by Student's t; another level: `mean_low(x, 0.99)` |
+| `bootstrap_low(x)`, `bootstrap_high(x)` | the same by the bootstrap (BCa, 9999 resamples, the same ones each time); at most 2000 values |
+| `welch_t(x, g)`, `welch_p(x, g)` | Welch's test of x between the two groups of g, the lesser first: a negative t says that x is lower there |
+| `mann_whitney_p(x, g)`, `cliffs_delta(x, g)` | the same by ranks, exact for few values; the effect size, from -1 to 1 |
+| `paired_p(a, b)`, `wilcoxon_p(a, b)` | pairs in one row: t test, signed rank test (exact up to 200 pairs) |
+
+NULL is left out. What is not defined (a deviation of one value, a test of one group) is NULL. A text
+that is no number, and a third group, are errors. Formulas, sources and assumptions are in
+[stats_test.h](../include/cellbench/stats_test.h) and beside it.]]
+add()
 add "## Queries"
 add()
-add "Each runs as it stands; a test does so."
+add "Each runs as it stands; tests do so, on results of `experiments/quickstart.lua` too."
 for i, part in ipairs(paragraphs(read(queries_path))) do
   if i > 1 then
     add()

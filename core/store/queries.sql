@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Example queries of the manual (DATABASE.md): a comment, then one statement, then an empty line.
--- A test runs each on the results of a small study, where each must give rows.
+-- Tests run each on results of the quick start and of another study, where each must give rows.
 
 -- The leaderboard of a study, best first; `test_mean` and `test_sd` are over seeds.
 SELECT cell, params, valid, test_mean, test_sd, seeds
 FROM leaderboard
-WHERE study = 'sample';
+WHERE study = 'quickstart';
 
 -- The table of a paper: mean and deviation over n seeds for each cell, the lowest mean first.
 SELECT task, cell, n, printf('%.4g ± %.2g', mean, sd) AS test, round(100 * above_best, 1) AS percent
 FROM variant
-WHERE study = 'sample';
+WHERE study = 'quickstart';
 
 -- How far each study is.
 SELECT study, done, diverged, failed, running, pending, trials
@@ -19,7 +19,7 @@ FROM progress;
 
 -- Trials of one study with what it varied, in a row each. Columns between `state` and `valid`
 -- are the study's own.
-SELECT trial, cell, rate, optimiser, seed, valid, test
+SELECT trial, cell, rate, seed, valid, test
 FROM study_1
 WHERE state = 'done'
 ORDER BY valid
@@ -28,7 +28,7 @@ LIMIT 10;
 -- The learning curve of each cell at its best setting, over its seeds: mean, least and largest value.
 SELECT cell, epoch, n, mean, low, high
 FROM learning_curve
-WHERE study = 'sample' AND split = 'valid'
+WHERE study = 'quickstart' AND split = 'valid'
 ORDER BY cell, epoch;
 
 -- The learning curve of the best trial.
@@ -43,7 +43,7 @@ ORDER BY e.epoch, e.split;
 SELECT cell_a, cell_b, count(*) AS pairs, avg(difference) AS mean_difference,
        sum(difference < 0) AS a_better
 FROM paired
-WHERE study = 'sample'
+WHERE study = 'quickstart'
 GROUP BY cell_a, cell_b;
 
 -- How sensitive is each cell to the learning rate?
@@ -58,7 +58,7 @@ ORDER BY cell, rate;
 SELECT cell_a, cell_b, median(difference) AS median_difference, wilcoxon_p(test_a, test_b) AS wilcoxon,
        paired_p(test_a, test_b) AS paired_t
 FROM paired
-WHERE study = 'sample'
+WHERE study = 'quickstart'
 GROUP BY cell_a, cell_b;
 
 -- Median and quartiles of each cell over all its settings and seeds, and a bootstrap interval of the
@@ -72,18 +72,18 @@ GROUP BY cell;
 -- Which settings are worth their parameters? The Pareto front, smallest first.
 SELECT cell, config, params, valid, test, seconds
 FROM cost
-WHERE study = 'sample' AND front_params = 'yes'
+WHERE study = 'quickstart' AND front_params = 'yes'
 ORDER BY params;
 
 -- How good was the search after so many trials of each cell?
 SELECT cell, number, best
 FROM search_progress
-WHERE study = 'sample' AND number IN (1, 2, 5, 10, 20, 50, 100);
+WHERE study = 'quickstart' AND number IN (1, 2, 5, 10, 20, 50, 100);
 
 -- What failed or diverged, and why, most frequent first.
 SELECT cell, state, cause, error_text, count(*) AS trials, min(trial) AS one_of_them
 FROM failure
-WHERE study = 'sample'
+WHERE study = 'quickstart'
 GROUP BY cell, state, cause, error_text
 ORDER BY trials DESC;
 
