@@ -58,6 +58,16 @@ others=$(nm -D --defined-only "$prefix/$libdir/libcellbench.so" | awk '$3 !~ /^c
 [[ -z $others ]] || fail "libcellbench.so exports: $others"
 printf 'ok: exported names\n'
 
+# The extension shows its entry point, and works in the stock shell.
+others=$(nm -D --defined-only "$prefix/$libdir/cellbench/cellbench_stats.so" | awk '{ print $3 }')
+[[ $others == sqlite3_cellbenchstats_init ]] || fail "cellbench_stats.so exports: $others"
+if command -v sqlite3 >/dev/null; then
+    output=$(sqlite3 :memory: ".load $prefix/$libdir/cellbench/cellbench_stats" \
+        'select median(column1) from (values (1), (2), (9))') || fail 'sqlite3 cannot load the extension'
+    [[ $output == 2.0 ]] || fail "median in sqlite3: $output"
+    printf 'ok: sqlite3\n'
+fi
+
 cd "$scratch"
 LUA_CPATH="$prefix/$libdir/lua/5.4/?.so" lua5.4 -e 'assert(type(require "cellbench") == "table")' ||
     fail "lua5.4 cannot load the module"
