@@ -86,9 +86,8 @@ struct cb_store {
     cb_store_mode mode;
     int is_wal;
     int wait_ms;
-    int wal_pages;      /* size of the log after the last commit */
-    cbi_guard *guard;   /* of the connection that queries use; made with it */
-    int64_t steps_most; /* of a statement that reads a view of the file; 0: the usual */
+    int wal_pages;    /* size of the log after the last commit */
+    cbi_guard *guard; /* of the connection that queries use; made with it */
 
     cbi_lock lock; /* closed in read mode */
 
@@ -137,9 +136,13 @@ int cbi_store_log_is_empty(const char *database);
 /* From now on the connection only prepares statements that read; until it is released, which is
  * before it is closed. Releasing what is not guarded is allowed. */
 CB_MUST_USE cb_status cbi_store_guard(cb_store *store, sqlite3 *db, cb_err *err);
+/* Before that: what it runs has an end. */
+CB_MUST_USE cb_status cbi_store_guard_begin(cb_store *store, sqlite3 *db, cb_err *err);
+/* Another statement begins, which may take its time. Without a guard nothing happens. */
+void cbi_store_guard_arm(cb_store *store);
 void cbi_store_guard_release(cb_store *store);
-/* Another limit for statements that read a view of the file. */
-void cbi_store_limit_steps(cb_store *store, int64_t steps);
+/* Other limits: for statements that read a view of the file, and for any. */
+void cbi_store_limit_steps(cb_store *store, int64_t view, int64_t any);
 
 /* Turns SQLite's code and message into ours: "<path>: <what>: <message>". */
 CB_MUST_USE cb_status cbi_store_fail(const cb_store *store, sqlite3 *db, int rc, const char *what,

@@ -14,6 +14,7 @@
 /* ---- statements ---- */
 
 cb_status cbi_merge_prepare(cb_store *store, const char *sql, sqlite3_stmt **out, cb_err *err) {
+    cbi_store_guard_arm(store);
     int rc = sqlite3_prepare_v2(store->db, sql, -1, out, NULL);
     return rc == SQLITE_OK ? CB_OK : cbi_store_fail(store, store->db, rc, "merging", err);
 }

@@ -38,17 +38,21 @@ static cb_status work_on_copy(cb_store *store, int64_t version, cb_err *err) {
         sqlite3_close(copy);
         return st;
     }
+    cbi_store_guard_release(store);
     cbi_store_disconnect(store);
     store->db = copy;
-    if ((st = cbi_store_exec(store, "BEGIN", err)) != CB_OK ||
+    if ((st = cbi_store_guard_begin(store, copy, err)) != CB_OK ||
+        (st = cbi_store_exec(store, "BEGIN", err)) != CB_OK ||
         (st = cbi_store_migrate_copy(store, version, err)) != CB_OK)
         return st;
     return cbi_store_exec(store, "COMMIT", err);
 }
 
 cb_status cbi_store_read_ready(cb_store *store, cb_err *err) {
-    int64_t version;
-    cb_status st = cbi_store_integer(store, store->db, "PRAGMA user_version", &version, err);
+    int64_t version = 0;
+    cb_status st = cbi_store_guard_begin(store, store->db, err);
+    if (st == CB_OK)
+        st = cbi_store_integer(store, store->db, "PRAGMA user_version", &version, err);
     if (st == CB_OK && (version < 1 || version > CBI_STORE_VERSION))
         st = cb_fail(err, CB_ESTORE, "%s: expected a schema of version 1 to %d, got %ld",
                      store->path, (int)CBI_STORE_VERSION, (long)version);

@@ -227,6 +227,7 @@ cb_status cbi_store_statement(cb_store *store, cbi_statement_id id, sqlite3_stmt
                               cb_err *err) {
     sqlite3_stmt **slot = &store->statement[id];
     *out = NULL;
+    cbi_store_guard_arm(store);
     if (*slot == NULL) {
         int rc = sqlite3_prepare_v3(store->db, statements[id], -1, SQLITE_PREPARE_PERSISTENT, slot,
                                     NULL);

@@ -13,7 +13,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CUTS = 64, CHANGES = 128, MOST_BYTES = 1 << 20 };
+/* A target whose inputs take long has fewer. */
+#ifndef REPLAY_CUTS
+#define REPLAY_CUTS 64
+#define REPLAY_CHANGES 128
+#endif
+
+enum { CUTS = REPLAY_CUTS, CHANGES = REPLAY_CHANGES, MOST_BYTES = 1 << 20 };
 
 /* The input in a block of exactly its size, so that a sanitizer sees any byte read beyond. */
 static void feed(const uint8_t *data, size_t size) {

@@ -234,7 +234,7 @@ static void test_hostile_views(void **state) {
     sqlite3_close(db);
 
     must(cb_store_open(&store, f->path, CB_STORE_READ, err));
-    cbi_store_limit_steps(store, 10000000);
+    cbi_store_limit_steps(store, 10000000, INT64_MAX);
     assert_int_equal(ask(store, "SELECT count(*) FROM leaderboard"), 2);
     must(cb_query_open(&query, store, "SELECT * FROM study_1", NULL, 0, err));
     assert_int_equal(cb_query_next(query, &has_row, &error), CB_ESTORE);

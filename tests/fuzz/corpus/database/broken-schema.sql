@@ -1,0 +1,1 @@
+sPRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'attempt'; UPDATE sqlite_master SET sql = 'CREATE TABLE x(' WHERE name = 'epoch'

@@ -1,0 +1,1 @@
+sCREATE TRIGGER t AFTER UPDATE ON trial BEGIN DELETE FROM attempt; END; PRAGMA foreign_keys = OFF; DELETE FROM cell; UPDATE attempt SET trial_id = 99 WHERE attempt_id = 2

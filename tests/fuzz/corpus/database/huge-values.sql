@@ -1,0 +1,1 @@
+sUPDATE study SET script = cast(zeroblob(900000) AS TEXT); UPDATE cell SET name = char(27,91,51,49,109,0,10,34) || cell_id; UPDATE attempt SET valid = 1e308, test = -1e308, wall_seconds = 9e999

@@ -1,0 +1,1 @@
+sPRAGMA ignore_check_constraints = ON; UPDATE trial SET state = 'odd', result_attempt_id = 7; UPDATE study SET trial_count = -5, registered = 9223372036854775807, edition = 1; UPDATE study_trial SET position = -1, edition = 0

@@ -1,0 +1,1 @@
+sPRAGMA user_version = 1; PRAGMA application_id = 1128418883; DROP TABLE study_trial

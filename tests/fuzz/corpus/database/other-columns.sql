@@ -1,0 +1,1 @@
+sDROP TABLE timing; CREATE TABLE timing (a)

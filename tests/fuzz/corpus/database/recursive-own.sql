@@ -1,0 +1,1 @@
+sDROP VIEW leaderboard; CREATE VIEW leaderboard AS WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c) SELECT i FROM c; DROP VIEW progress; CREATE VIEW progress AS SELECT * FROM progress

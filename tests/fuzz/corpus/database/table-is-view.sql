@@ -1,0 +1,1 @@
+sPRAGMA legacy_alter_table = ON; ALTER TABLE trial RENAME TO t2; CREATE VIEW trial AS SELECT * FROM t2

@@ -1,0 +1,1 @@
+sUPDATE run SET identity = 'x', state = 'running', ended_utc = NULL WHERE run_id = 1; UPDATE attempt SET weights_file = '/etc/passwd', weights_sha256 = printf('%064d', 0)
