@@ -342,18 +342,27 @@ static void finish(sqlite3_context *context) {
     sqlite3_value_free(g->groups[1]);
 }
 
-int cbi_sqlite_functions(sqlite3 *db) {
+/* keep_own: a program may have a function of that name already (RSQLite has median), which cannot
+ * be replaced from within a statement (`SELECT load_extension(...)`): then it stays. */
+static int add_functions(sqlite3 *db, int keep_own) {
     const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof functions[0]; i++) {
         const function *f = &functions[i];
         const int least = f->shape == OF_ONE ? 1 + f->has_option : 2;
         const int most = f->shape == OF_ONE ? 1 + f->may_have_option : 2;
-        for (int n = least; rc == SQLITE_OK && n <= most; n++)
+        for (int n = least; rc == SQLITE_OK && n <= most; n++) {
             rc = sqlite3_create_function(db, f->name, n, flags, (void *)(uintptr_t)f, NULL, step,
                                          finish);
+            if (rc == SQLITE_BUSY && keep_own)
+                rc = SQLITE_OK;
+        }
     }
     return rc;
+}
+
+int cbi_sqlite_functions(sqlite3 *db) {
+    return add_functions(db, 0);
 }
 
 #ifdef CB_SQLITE_EXTENSION
@@ -363,6 +372,6 @@ CB_API int sqlite3_cellbenchstats_init(sqlite3 *db, char **message,
 int sqlite3_cellbenchstats_init(sqlite3 *db, char **message, const sqlite3_api_routines *routines) {
     (void)message;
     SQLITE_EXTENSION_INIT2(routines)
-    return cbi_sqlite_functions(db);
+    return add_functions(db, 1);
 }
 #endif
