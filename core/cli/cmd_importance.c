@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/json.h"
+#include "cli/json_put.h"
 #include "cellbench/importance.h"
 
 enum { PAIRS = 8 }; /* the most important settings, of which all pairs are taken */
@@ -140,10 +140,8 @@ static cb_status print_json(const cb_importance *importance, cb_err *err) {
     const int whole = json_array_size(groups) == importance->group_count;
     json_t *all =
         json_pack("{so so so}", "level", real(importance->level), "groups", groups, "notes", notes);
-    const int bad = all == NULL || !whole ||
-                    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) != 0;
+    const int bad = all == NULL || !whole || cbi_cli_json_put(all) != 0;
     json_decref(all);
-    putchar('\n');
     return bad ? cb_fail(err, CB_ENOMEM, "importance as JSON") : CB_OK;
 }
 

@@ -2,9 +2,8 @@
 #include "cli/compare_json.h"
 
 #include <math.h>
-#include <stdio.h>
 
-#include "base/json.h"
+#include "cli/json_put.h"
 
 /* Members are added without a check after each: a failed one makes its object NULL, that one's
  * place fails, and so on up to the whole. */
@@ -98,18 +97,6 @@ static json_t *ranks_of(const cb_compare_ranks *r) {
                      real(r->critical), "words", text(r->words));
 }
 
-/* Nothing but printable ASCII: what else a name holds is escaped, and so may go to a terminal. The
- * one control character that JSON_ENSURE_ASCII lets through stands in a text wherever it is. */
-static int put(const char *bytes, size_t n, void *context) {
-    (void)context;
-    for (size_t i = 0; i < n; i++)
-        if (bytes[i] == 0x7f)
-            fputs("\\u007f", stdout);
-        else
-            putchar(bytes[i]);
-    return 0;
-}
-
 cb_status cbi_cli_compare_json(const cb_compare *c, cb_err *err) {
     json_t *tasks = json_array(), *notes = json_array();
     size_t expected = 0;
@@ -121,11 +108,7 @@ cb_status cbi_cli_compare_json(const cb_compare *c, cb_err *err) {
     json_t *all = json_pack("{so so so so so so}", "measure", text(c->measure), "level",
                             real(c->level), "equivalence", real(c->equivalence), "tasks", tasks,
                             "ranks", ranks_of(&c->ranks), "notes", notes);
-    const int bad =
-        all == NULL || !whole ||
-        json_dump_callback(all, put, NULL,
-                           JSON_INDENT(2) | JSON_REAL_PRECISION(17) | JSON_ENSURE_ASCII) != 0;
+    const int bad = all == NULL || !whole || cbi_cli_json_put(all) != 0;
     json_decref(all);
-    putchar('\n');
     return bad ? cb_fail(err, CB_ENOMEM, "the comparison as JSON") : CB_OK;
 }

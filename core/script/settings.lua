@@ -79,6 +79,9 @@ local function read_entry(value, where, cellset, name)
   elseif values.is(value, values.Axis) then
     for _, cell in ipairs(cellset) do
       check_axis(cell, name, value, where)
+      if target(cell, name) ~= "set" then
+        break -- what holds for one cell holds for all; an axis may be long
+      end
     end
     return { kind = "axis", value = value, where = where }
   end

@@ -25,8 +25,8 @@ reads() {
         set -- "$1" "$2" "status $1 --live" "table $1 --trials --json" "verify $1 1"
     else
         set -- "$1" "$2" "status $1" "status $1 --runs" "status $1 --failed" "status $1 --live" \
-            "table $1" "table $1 --trials" "compare $1" "verify $1 1" "merge m.db $1" \
-            "status $1 --json" "table $1 --trials --json" "compare $1 --json"
+            "table $1" "table $1 --trials" "compare $1" "importance $1" "verify $1 1" "merge m.db $1" \
+            "status $1 --json" "table $1 --trials --json" "compare $1 --json" "importance $1 --json"
     fi
     what=$2
     shift 2
