@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 
 typedef struct bytes {
     unsigned char *data;
@@ -158,5 +159,31 @@ out:
     cbi_free(plain.data);
     cbi_free(raw.data);
     (void)close(fd);
+    return st;
+}
+
+cb_status cbi_file_hash(const char *path, char *hex, cb_err *err) {
+    cb_status st = CB_OK;
+    struct stat info;
+    cbi_sha256_state state;
+    unsigned char piece[16384];
+    ssize_t n;
+    hex[0] = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return fail_errno(err, path, "open");
+    cbi_sha256_begin(&state);
+    if (fstat(fd, &info) != 0)
+        st = fail_errno(err, path, "read");
+    else if (!S_ISREG(info.st_mode))
+        st = cb_fail(err, CB_EIO, "%s: expected a regular file", path);
+    while (st == CB_OK && (n = read(fd, piece, sizeof piece)) != 0) {
+        if (n < 0 && errno != EINTR)
+            st = fail_errno(err, path, "read");
+        cbi_sha256_add(&state, piece, n > 0 ? (size_t)n : 0);
+    }
+    (void)close(fd);
+    if (st == CB_OK)
+        cbi_sha256_end_hex(&state, hex);
     return st;
 }

@@ -12,6 +12,8 @@
  * gzip stream is CB_EDATA. Caller: cbi_free. */
 CB_MUST_USE cb_status cbi_file_read(char **data, size_t *length, const char *path, size_t most,
                                     cb_err *err);
+/* SHA-256 of a regular file as it is, in 65 characters. CB_EIO if it cannot be read. */
+CB_MUST_USE cb_status cbi_file_hash(const char *path, char *hex, cb_err *err);
 /* Writes a file that appears whole or not at all: temporary name beside it (`path`.tmp-0; another
  * number for each that writes the same file at the same time), fsync, rename, fsync of the folder.
  * CB_EIO: what could not be done, and why; nothing is left behind. What a killed process left under

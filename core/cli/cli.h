@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cellbench/train.h"
 #include "cellbench/cell.h"
 #include "cellbench/setting.h"
 #include "cellbench/status.h"
@@ -198,5 +199,22 @@ CB_MUST_USE cb_status cbi_cli_lowest(const cb_cell_def **out, const cb_cell_def 
 extern const cbi_cli_command cbi_cmd_cells, cbi_cmd_check, cbi_cmd_task, cbi_cmd_plan, cbi_cmd_run,
     cbi_cmd_status, cbi_cmd_table, cbi_cmd_compare, cbi_cmd_importance, cbi_cmd_verify,
     cbi_cmd_export, cbi_cmd_merge, cbi_cmd_lua, cbi_cmd_worker;
+
+/* ---- kept_weights.c ---- */
+
+typedef enum cbi_cli_weights {
+    CBI_CLI_WEIGHTS_NONE = 0, /* none were kept, or the trial diverged */
+    CBI_CLI_WEIGHTS_EQUAL,
+    CBI_CLI_WEIGHTS_OTHER,   /* whole, but not those of the result */
+    CBI_CLI_WEIGHTS_CHANGED, /* not the bytes that were written */
+    CBI_CLI_WEIGHTS_MISSING
+} cbi_cli_weights;
+
+/* The file that a database names, with the hash that it stores, against what the trial gives now. */
+CB_MUST_USE cb_status cbi_cli_weights_check(const char *database, const char *name,
+                                            const char *sha256, const cb_trial *trial,
+                                            const cb_trial_result *result, cbi_cli_weights *out,
+                                            cb_err *err);
+void cbi_cli_weights_tell(cbi_cli_weights what, const char *name);
 
 #endif

@@ -36,14 +36,17 @@ enum { INTEGERS = 3, REALS = 5 };
 typedef struct record {
     int64_t trial, attempt, seed, numerics;
     char *key, *state, *task, *spec, *task_open, *cell, *instruction_set, *error;
+    char *weights_file, *weights_sha256;
+    cbi_cli_weights weights; /* the file, once the trial was run again */
     int64_t integers[INTEGERS];
     double reals[REALS], wall_seconds;
     rows curve;
 } record;
 
 static void record_fini(record *r) {
-    char *const texts[] = {r->key,  r->state,           r->task, r->spec, r->task_open,
-                           r->cell, r->instruction_set, r->error};
+    char *const texts[] = {
+        r->key,  r->state,           r->task,  r->spec,         r->task_open,
+        r->cell, r->instruction_set, r->error, r->weights_file, r->weights_sha256};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         cbi_free(texts[i]);
     cbi_free(r->curve.row);
@@ -70,16 +73,18 @@ static int by_place(const void *a, const void *b) {
 
 static const char trial_sql[] =
     "select t.trial_id, t.seed, a.attempt_id, a.numerics, t.key, t.state, k.name, x.spec, "
-    "x.task_open, c.name, a.instruction_set, a.error_text, a.wall_seconds, a.epochs, a.best_epoch, "
+    "x.task_open, c.name, a.instruction_set, a.error_text, a.weights_file, a.weights_sha256, "
+    "a.wall_seconds, a.epochs, a.best_epoch, "
     "a.updates, a.train, a.valid, a.test, a.valid_error, a.test_error from trial as t join task as "
     "k on k.task_id = t.task_id join specification as x on x.trial_id = t.trial_id join cell as c "
     "on c.cell_id = t.cell_id left join attempt as a on a.attempt_id = t.result_attempt_id where "
     "t.trial_id = ?1 or (?2 <> '' and substr(t.key, 1, length(?2)) = ?2) limit 2";
-enum { AT_TEXTS = 4, AT_WALL = 12, AT_INTEGERS = 13, AT_REALS = 16 };
+enum { AT_TEXTS = 4, AT_WALL = 14, AT_INTEGERS = 15, AT_REALS = 18 };
 
 static cb_status read_record(const cb_query *query, record *r, cb_err *err) {
-    char **const texts[] = {&r->key,  &r->state,           &r->task, &r->spec, &r->task_open,
-                            &r->cell, &r->instruction_set, &r->error};
+    char **const texts[] = {
+        &r->key,  &r->state,           &r->task,  &r->spec,         &r->task_open,
+        &r->cell, &r->instruction_set, &r->error, &r->weights_file, &r->weights_sha256};
     r->trial = cb_query_column(query, 0).integer;
     r->seed = cb_query_column(query, 1).integer;
     r->attempt = cb_query_column(query, 2).integer;
@@ -157,7 +162,7 @@ static cb_status on_row(void *context, const cb_epoch_row *from, cb_err *err) {
     return add_row(context, &one, err);
 }
 
-static cb_status run_again(const record *stored, record *again, cb_err *err) {
+static cb_status run_again(const char *database, const record *stored, record *again, cb_err *err) {
     const cb_train_events events = {.context = &again->curve, .row = on_row};
     cb_trial_result result = {0};
     cb_task *task = NULL;
@@ -185,6 +190,9 @@ static cb_status run_again(const record *stored, record *again, cb_err *err) {
     again->state = cbi_strdup(result.state == CB_TRIAL_DONE ? "done" : "diverged");
     if (again->state == NULL)
         st = cb_fail(err, CB_ENOMEM, "the state of a trial");
+    else
+        st = cbi_cli_weights_check(database, stored->weights_file, stored->weights_sha256, trial,
+                                   &result, &again->weights, err);
 out:
     cb_free(result.weights);
     cb_trial_destroy(trial);
@@ -297,7 +305,7 @@ static int run(const cbi_cli_args *args) {
     cbi_cli_put(stdout, stored.cell);
     putchar('\n');
     const int promised = tell_arithmetic(&stored);
-    if ((st = run_again(&stored, &again, &err)) != CB_OK)
+    if ((st = run_again(args->rest[0], &stored, &again, &err)) != CB_OK)
         goto out;
     qsort(stored.curve.row, stored.curve.count, sizeof *stored.curve.row, by_place);
     qsort(again.curve.row, again.curve.count, sizeof *again.curve.row, by_place);
@@ -309,6 +317,9 @@ static int run(const cbi_cli_args *args) {
         printf("not equal%s\n", promised ? "" : "; with another arithmetic that is no surprise");
         status = CBI_EXIT_FAILURE;
     }
+    cbi_cli_weights_tell(again.weights, stored.weights_file);
+    if (again.weights == CBI_CLI_WEIGHTS_OTHER || again.weights == CBI_CLI_WEIGHTS_CHANGED)
+        status = CBI_EXIT_FAILURE;
 out:
     record_fini(&stored);
     record_fini(&again);
@@ -324,7 +335,9 @@ const cbi_cli_command cbi_cmd_verify = {
     .arguments = "DB TRIAL",
     .text = "TRIAL is a trial's number or the beginning of its key. Every row of its learning\n"
             "curve and every result must have the bits that are stored; the first that has\n"
-            "not is shown. A result of other numerics or of another instruction set than this\n"
+            "not is shown. Where the weights were kept, their file must be as it was written and\n"
+            "have the weights of this run; that it is missing is said. A result of other numerics "
+            "or of another instruction set than this\n"
             "program's may differ; that is said. Nothing is written.\n"
             "Exit status: 0 equal, 1 a difference or an error.\n",
     .example = "  cellbench verify results/quickstart.db 1\n",

@@ -166,6 +166,21 @@ expect 0 verify tiny.db 1
 says out '^trial 1: ' '^equal: [1-9][0-9]* rows'
 expect 0 verify one.db 2
 says out '^equal'
+# the file of its weights: as it was written; changed; with other weights; missing
+kept=$(ls tiny.weights/*.safetensors | head -n 1)
+trial=$(basename "$kept" .safetensors)
+expect 0 verify tiny.db "$trial"
+says out '^weights tiny.weights/' 'equal: hash as stored'
+cp "$kept" whole.safetensors
+printf x >> "$kept"
+expect 1 verify tiny.db "$trial"
+says out '^equal' 'differ: changed since it was written'
+rm "$kept"
+expect 0 verify tiny.db "$trial"
+says out 'missing: the file is not there'
+cp whole.safetensors "$kept"
+expect 0 verify "$PWD/tiny.db" "$trial"
+says out 'equal: hash as stored'
 expect 1 verify tiny.db 1000
 says err "no trial '1000'"
 expect 1 verify tiny.db first

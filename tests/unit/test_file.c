@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Whole files: plain and gzip'd, damaged, missing, too large; written whole or not at all. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -227,8 +231,88 @@ static void temporary_names(void **state) {
     assert_int_equal(rmdir(in_folder("a.tmp-2")), 0);
 }
 
+/* ---- disks that are full or fail ---- */
+
+/* These stand before the C library's: what they are told to refuse fails, with this error. */
+static int fsync_error, rename_error;
+
+int fsync(int fd) {
+    if (fsync_error == 0)
+        return (int)syscall(SYS_fsync, fd);
+    errno = fsync_error;
+    return -1;
+}
+
+int rename(const char *from, const char *to) {
+    if (rename_error == 0)
+        return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+    errno = rename_error;
+    return -1;
+}
+
+static void refuse_write(const char *piece) {
+    cb_err err = {0};
+    static const char data[3000] = "new";
+    assert_int_equal(cbi_file_write(in_folder("a"), data, sizeof data, &err), CB_EIO);
+    if (strstr(err.text, path) == NULL || strstr(err.text, piece) == NULL)
+        fail_msg("expected '%s' and '%s' in: %s", path, piece, err.text);
+    expect_content("a", 100, "old", 3);
+    assert_false(is_there("a.tmp-0"));
+}
+
+static void failures_leave_the_old_file(void **state) {
+    (void)state;
+    struct rlimit all, few;
+    put("a", "old", 3);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+    few = (struct rlimit){1000, all.rlim_max};
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0); /* a part is written, then no more */
+    refuse_write("cannot write: File too large");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+    (void)signal(SIGXFSZ, before);
+    fsync_error = ENOSPC;
+    refuse_write("cannot write to disk: No space left on device");
+    fsync_error = EIO;
+    refuse_write("cannot write to disk: Input/output error");
+    fsync_error = 0;
+    rename_error = EROFS;
+    refuse_write("cannot put in place: Read-only file system");
+    rename_error = 0;
+    put("a", "well", 4);
+    expect_content("a", 100, "well", 4);
+}
+
+/* A leftover may be a name of another file: it is removed, not written to. */
+static void leftovers_are_not_written_to(void **state) {
+    char other[sizeof path];
+    (void)state;
+    put("b.gz", "precious", 8);
+    snprintf(other, sizeof other, "%s", in_folder("b.gz"));
+    assert_int_equal(link(other, in_folder("a.tmp-0")), 0);
+    put("a", "data", 4);
+    expect_content("b.gz", 100, "precious", 8);
+    expect_content("a", 100, "data", 4);
+    assert_false(is_there("a.tmp-0"));
+}
+
+static void hashes_of_files(void **state) {
+    char hex[65];
+    cb_err err = {0};
+    (void)state;
+    put("a", "abc", 3);
+    assert_int_equal(cbi_file_hash(in_folder("a"), hex, &err), CB_OK);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_int_equal(cbi_file_hash(in_folder("missing"), hex, &err), CB_EIO);
+    assert_int_equal(cbi_file_hash(folder, hex, &err), CB_EIO);
+    assert_string_equal(hex, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failures_leave_the_old_file),
+        cmocka_unit_test(leftovers_are_not_written_to),
+        cmocka_unit_test(hashes_of_files),
         cmocka_unit_test(plain_files),
         cmocka_unit_test(large_files),
         cmocka_unit_test(gzip_is_told_by_content),
