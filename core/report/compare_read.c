@@ -350,7 +350,6 @@ typedef struct described {
 
 static cb_status take_value(void *context, const cb_query *query, cb_err *err) {
     described *d = context;
-    char number[32];
     (void)err;
     const cb_value name = cb_query_column(query, 0), value = cb_query_column(query, 1);
     const double real = cbi_report_real(query, 1);
@@ -359,7 +358,7 @@ static cb_status take_value(void *context, const cb_query *query, cb_err *err) {
     if (value.type == CB_VALUE_INT)
         cbi_text_addf(&d->setting, "%" PRId64, value.integer);
     else if (value.type == CB_VALUE_REAL)
-        cbi_text_add(&d->setting, cbi_number(number, value.real));
+        cbi_text_addf(&d->setting, "%.4g", value.real);
     else if (value.type == CB_VALUE_TEXT)
         cbi_text_add_n(&d->setting, value.text, value.length);
     else

@@ -111,7 +111,7 @@ typedef struct cb_compare_budget {
 typedef struct cb_compare_cell {
     char *name;
     char *text_sha256; /* of its equations */
-    char *setting;     /* "hidden=32 rate=0.01": what the study varied; "" if nothing */
+    char *setting; /* "hidden=32 rate=0.01": what the study varied, to four digits; "" if nothing */
     int64_t cell_id, config;
     size_t place; /* by validation, from 1 */
     double valid; /* mean validation value of the setting over the study's seeds */
