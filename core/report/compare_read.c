@@ -383,6 +383,8 @@ static cb_status describe(reader *r, size_t number, cb_compare_cell *cell, cb_er
     cbi_text *edges = &r->draft->facts[number].edges;
     if (st == CB_OK && d.edges.length > 0)
         cbi_text_addf(edges, "%s%s (%s)", edges->length > 0 ? ", " : "", cell->name, d.edges.data);
+    if (st == CB_OK && (d.edges.failed || edges->failed))
+        st = cb_fail(err, CB_ENOMEM, "the settings of a cell");
     if (st == CB_OK)
         st = cbi_text_take(&d.setting, &cell->setting, err);
     cbi_text_fini(&d.setting);

@@ -155,6 +155,7 @@ static void of_choice(writer *w) {
                       "%s with fresh seeds, %s with the seeds that chose the setting: the "
                       "second are flattered by that.",
                       fresh.data != NULL ? fresh.data : "", own.data != NULL ? own.data : "");
+    text.failed |= fresh.failed || own.failed;
     cbi_text_fini(&fresh);
     cbi_text_fini(&own);
     warn(w, CB_COMPARE_WARN_OVER, &text);

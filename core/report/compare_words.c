@@ -91,9 +91,9 @@ static void say_better(cbi_text *text, const cb_compare_task *task, const cb_com
     const cb_compare_cell *better = &task->cells[first ? pair->a : pair->b];
     const cb_compare_cell *other = &task->cells[first ? pair->b : pair->a];
     cbi_text_addf(text, "%s is better than %s%s", better->name, other->name,
-                  pair->is_log ? ": its error is " : " by ");
+                  pair->is_log ? ": " : " by ");
     cbi_compare_by(text, pair, first != pair->is_log, unit);
-    cbi_text_add(text, " (");
+    cbi_text_addf(text, "%s (", pair->is_log ? " its error" : "");
     say_relative(text, first ? pair->relative : pair->difference / other->mean);
     say_test(text, task, pair);
     cbi_text_add(text, ")");
@@ -103,9 +103,9 @@ static void say_not_apart(cbi_text *text, const cb_compare_task *task, const cb_
                           const char *unit, double alpha) {
     const cb_compare_cell *a = &task->cells[pair->a], *b = &task->cells[pair->b];
     cbi_text_addf(text, "%s and %s are not told apart: %s", a->name, b->name,
-                  pair->is_log ? "the error of the first is " : "difference ");
+                  pair->is_log ? "the first has " : "difference ");
     cbi_compare_by(text, pair, 0, unit);
-    cbi_text_add(text, " (");
+    cbi_text_addf(text, "%s (", pair->is_log ? " the error of the second" : "");
     say_test(text, task, pair);
     cbi_text_add(text, ")");
     if (pair->p <= alpha)

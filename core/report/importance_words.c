@@ -14,7 +14,7 @@ static const double good_r2 = 0.5, no_r2 = 0.1, heavy_tail = 0.5, worth_naming =
 
 static cb_status add(cb_importance_group *group, cbi_text *text, cb_err *err) {
     char *words = NULL;
-    cb_status st = text->length > 0 ? cbi_text_take(text, &words, err) : CB_OK;
+    cb_status st = text->length > 0 || text->failed ? cbi_text_take(text, &words, err) : CB_OK;
     if (st == CB_OK && words != NULL)
         st = cbi_report_add(&group->warnings, &group->warning_count, words, err);
     cbi_text_fini(text);
