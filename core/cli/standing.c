@@ -2,7 +2,7 @@
 /*
  * The time left is the cost of what is open over the speed of the runs at work. Cost is what the
  * trial may take at most, so it is measured for finished ones in the same unit: a trial that stops
- * early counts in full. Speed is that of single trials, times jobs: pauses do not count.
+ * early counts in full.
  */
 #include "cli/standing.h"
 
@@ -51,6 +51,7 @@ typedef struct reading {
     cb_store *store;
     const dialect *columns;
     int64_t study_id;
+    cbi_standing_run *run;                     /* the one that is being read */
     double open_cost, done_cost, done_seconds; /* of the study */
     cb_err *err;
 } reading;
@@ -196,14 +197,37 @@ cb_status cbi_standing_life(cbi_standing_run *run, cb_store *store, cb_err *err)
     return st;
 }
 
+/* The speed of its last trials. What lies between their ends is told by the clock, the pauses and
+ * costs of each trial included; of few, which may have ended at once, by their own time. */
+static cb_status read_rate(reading *r, cb_query *query) {
+    cbi_standing_run *run = r->run;
+    const double count = cbi_cli_real(query, 0), cost = cbi_cli_real(query, 1);
+    const double own = cbi_cli_real(query, 2), between = cbi_cli_real(query, 3);
+    if (count >= 5.0 * (double)run->jobs && between > 1.0)
+        run->rate = cost / between / (double)run->jobs;
+    else if (own > 0.0)
+        run->rate = cost / own;
+    return CB_OK;
+}
+
+static cb_status read_last_trials(reading *r) {
+    return each_rowf(r, 0, read_rate,
+                     "select count(*), total(cost), total(seconds), 86400.0 * "
+                     "(julianday(max(ended)) - julianday(min(ended))) from (select %s as cost, "
+                     "a.wall_seconds as seconds, a.ended_utc as ended from attempt as a cross join "
+                     "trial as t on t.trial_id = a.trial_id where a.run_id = %lld and a.state in "
+                     "('done', 'diverged') and %s > 0 order by a.attempt_id desc limit 200)",
+                     r->columns->cost, (long long)r->run->run_id, r->columns->cost);
+}
+
 static cb_status read_run(reading *r, cb_query *query) {
     cbi_standing_run run = {
         .run_id = integer(query, 0),
         .jobs = integer(query, 1),
         .trials = integer(query, 2),
         .seconds = cbi_cli_real(query, 3),
-        .rate = cbi_cli_real(query, 5),
-        .here = integer(query, 6) != 0,
+        .rate = NAN,
+        .here = integer(query, 5) != 0,
     };
     char *host = cbi_cli_text(query, 4);
     if (host == NULL)
@@ -212,23 +236,23 @@ static cb_status read_run(reading *r, cb_query *query) {
     cbi_free(host);
     cb_status st = cbi_standing_life(&run, r->store, r->err);
     r->out->alive |= run.lives;
+    r->run = &run;
+    if (st == CB_OK && run.works)
+        st = read_last_trials(r);
+    r->run = NULL;
     if (st == CB_OK && r->out->run_count++ < CBI_STANDING_RUNS)
         r->out->runs[r->out->run_count - 1] = run;
     return st;
 }
 
 static cb_status read_runs(reading *r) {
-    return each_rowf(
-        r, 1, read_run,
-        "select r.run_id, r.jobs, (select count(*) from attempt as a where a.run_id = "
-        "r.run_id and a.state = 'running'), 86400.0 * (julianday('now') - "
-        "julianday(r.started_utc)), m.host, (select total(%s) / "
-        "nullif(total(a.wall_seconds), 0.0) from attempt as a cross join trial as t on "
-        "t.trial_id = a.trial_id where a.run_id = r.run_id and a.state in ('done', "
-        "'diverged') and %s > 0), coalesce(%s, ?1) = ?1 from run as r cross join "
-        "machine as m on m.machine_id = r.machine_id where r.state = 'running' order "
-        "by r.run_id desc",
-        r->columns->cost, r->columns->cost, r->columns->run_study);
+    return each_rowf(r, 1, read_run,
+                     "select r.run_id, r.jobs, (select count(*) from attempt as a where a.run_id = "
+                     "r.run_id and a.state = 'running'), 86400.0 * (julianday('now') - "
+                     "julianday(r.started_utc)), m.host, coalesce(%s, ?1) = ?1 from run as r cross "
+                     "join machine as m on m.machine_id = r.machine_id where r.state = 'running' "
+                     "order by r.run_id desc",
+                     r->columns->run_study);
 }
 
 /* ---- time ---- */

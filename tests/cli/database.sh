@@ -84,6 +84,7 @@ mkdir far
 ln -s far/x.db link.db
 ln -s ../tiny.lua far/study.lua
 expect 0 run far/study.lua --db link.db --quiet
+[ -d far/x.weights ] || fault "a run through a link: no far/x.weights"
 [ -L link.db ] && [ -f far/x.db ] || fault "a run through a link: no far/x.db"
 expect 0 table link.db
 cp out link.out
