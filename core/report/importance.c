@@ -211,8 +211,9 @@ static cb_status say_best(cb_importance_setting *s, cb_err *err) {
             cbi_text_addf(&text, "%s%s", text.length > 0 ? " or " : "", p->text);
     }
     if (n == all && n > 1) {
+        const int failed = text.failed;
         cbi_text_fini(&text);
-        text = (cbi_text){0};
+        text = (cbi_text){.failed = failed};
         cbi_text_add(&text, "any");
     } else if (!s->is_category && first != NULL) {
         if (last->high > first->low)
