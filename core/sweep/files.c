@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,12 @@ static cb_status folder_init(char **out, const char *database, const char *suffi
     if ((st = cbi_text_take(&folder, out, err)) != CB_OK)
         return st;
     json_t *as_json = json_string(*out);
+    const char *foreign = *out;
+    while (*foreign != '\0' && (unsigned char)*foreign < 0x80)
+        foreign++;
     if (as_json == NULL)
-        return cb_fail(err, CB_EARG, "the path '%s' is not UTF-8", *out);
+        return *foreign != '\0' ? cb_fail(err, CB_EARG, "the path '%s' is not UTF-8", *out)
+                                : cb_fail(err, CB_ENOMEM, "no memory for the path '%s'", *out);
     json_decref(as_json);
     if (mkdir(*out, 0777) != 0 && errno != EEXIST)
         return cb_fail(err, CB_EIO, "cannot make the folder '%s': %s", *out, strerror(errno));
@@ -104,10 +109,10 @@ cb_status cbi_files_ended(cbi_files *files, const char *key, cb_err *err) {
 
 /* What cannot be removed is left to the next run. */
 static void remove_in(const char *folder, const char *name) {
-    char *path = NULL;
-    if (path_in(folder, name, "", &path, NULL) == CB_OK)
+    char path[PATH_MAX];
+    const int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (n > 0 && (size_t)n < sizeof path)
         unlink(path);
-    cbi_free(path);
 }
 
 void cbi_files_committed(cbi_files *files) {

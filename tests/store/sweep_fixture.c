@@ -45,7 +45,8 @@ static cb_status study_make(void *context, size_t i, size_t seed, cb_study_trial
                             "hidden", is_long() ? 8 : 2, "train", "rate", rate, "epochs",
                             is_long() ? LONG_EPOCHS : 2, "batch", 8, "seed", (int)seed);
     char *text = NULL;
-    cb_status st = cbi_json_canonical(&text, raw, err);
+    cb_status st =
+        raw != NULL ? cbi_json_canonical(&text, raw, err) : cb_fail(err, CB_ENOMEM, "no memory");
     if (st == CB_OK)
         st = cb_trial_create(&out->trial, text, task, err);
     setting = (cb_trial_setting){"rate", {.type = CB_VALUE_REAL, .real = rate}};
