@@ -2,11 +2,13 @@
 /* A stack with its numbers, behind cb.net: rows by length, two widths of numbers, two engines. */
 #include "script/net_run.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "cellbench/train.h"
 
 static cb_status no_memory(cb_err *err) {
     return cb_fail(err, CB_ENOMEM, "net: out of memory");
@@ -194,6 +196,25 @@ static cb_status to_single(cbi_net *net, const double *from, size_t n, cb_err *e
 static void from_single(const cbi_net *net, double *to, size_t n) {
     for (size_t i = 0; i < n; i++)
         to[i] = (double)net->single[i];
+}
+
+/* ---- files ---- */
+
+cb_status cbi_net_save(cbi_net *net, const char *path, cb_err *err) {
+    cb_status st = to_single(net, net->w, net->weights, err);
+    return st == CB_OK ? cb_weights_save(net->stack, net->single, path, err) : st;
+}
+
+/* Read aside first: what is refused changes nothing. */
+cb_status cbi_net_load(cbi_net *net, const char *path, cb_err *err) {
+    cb_status st = room_for_single(net, net->weights, err);
+    if (st != CB_OK || (st = cb_weights_load(net->stack, path, net->single, err)) != CB_OK)
+        return st;
+    for (size_t i = 0; i < net->weights; i++)
+        if (!isfinite(net->single[i]))
+            return cb_fail(err, CB_EDATA, "%s: it has numbers that are not finite", path);
+    from_single(net, net->w, net->weights);
+    return CB_OK;
 }
 
 /* ---- states ---- */

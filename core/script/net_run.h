@@ -54,6 +54,10 @@ double cbi_net_number(const cbi_net *net, double value);
 CB_MUST_USE cb_status cbi_net_draw(cbi_net *net, uint64_t seed, const cb_init_override *overrides,
                                    size_t n, cb_err *err);
 
+/* The weights as a safetensors file, in f32; and back. */
+CB_MUST_USE cb_status cbi_net_save(cbi_net *net, const char *path, cb_err *err);
+CB_MUST_USE cb_status cbi_net_load(cbi_net *net, const char *path, cb_err *err);
+
 /* Takes B lengths >= 1, of which the longest is T, from net->length (made room for by
  * cbi_net_lengths), and makes room for the sequences. */
 CB_MUST_USE cb_status cbi_net_lengths(cbi_net *net, size_t B, cb_err *err);

@@ -179,6 +179,32 @@ static int net_set(lua_State *L) {
     return 0;
 }
 
+/* true, or nil, message and code. */
+static int file_result(lua_State *L, cb_status st, const cb_err *err) {
+    if (st == CB_ENOMEM)
+        return cbi_script_raise(L, err);
+    if (st == CB_OK) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, err->text);
+    lua_pushstring(L, cb_status_name(st));
+    return 3;
+}
+
+static int net_save(lua_State *L) {
+    cb_err err;
+    cbi_net *net = cbi_net_check(L);
+    return file_result(L, cbi_net_save(net, luaL_checkstring(L, 2), &err), &err);
+}
+
+static int net_load(lua_State *L) {
+    cb_err err;
+    cbi_net *net = cbi_net_check(L);
+    return file_result(L, cbi_net_load(net, luaL_checkstring(L, 2), &err), &err);
+}
+
 static void set_count(lua_State *L, const char *name, size_t value) {
     lua_pushinteger(L, (lua_Integer)value);
     lua_setfield(L, -2, name);
@@ -287,6 +313,8 @@ static int net_init(lua_State *L) {
 }
 
 const luaL_Reg cbi_net_tensor_methods[] = {
-    {"init", net_init}, {"params", net_params},       {"count", net_count}, {"get", net_get},
-    {"set", net_set},   {"zero_grad", net_zero_grad}, {"grad", net_grad},   {NULL, NULL},
+    {"init", net_init}, {"params", net_params}, {"count", net_count},
+    {"get", net_get},   {"set", net_set},       {"zero_grad", net_zero_grad},
+    {"grad", net_grad}, {"save", net_save},     {"load", net_load},
+    {NULL, NULL},
 };

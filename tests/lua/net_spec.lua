@@ -420,6 +420,35 @@ test("what memory cannot hold is refused before it is tried", function()
     "net:forward: it would need", "GB of memory; this machine has")
 end)
 
+test("weights go through files", function()
+  local path = os.tmpname()
+  local net = cb.net { cell = "lstm", input = 2, hidden = 3 }
+  check.equal(net:save(path), true)
+  local other = cb.net { cell = "lstm", input = 2, hidden = 3, seed = 2 }
+  local before = other:get()
+  check.equal(other:load(path), true)
+  local a, b = net:get(), other:get()
+  local differ = 0
+  for i = 1, #a do
+    check.equal(b[i], a[i])
+    differ = differ + (before[i] ~= a[i] and 1 or 0)
+  end
+  check.equal(differ > 0, true)
+  local wide = cb.net { cell = "lstm", input = 2, hidden = 4 }
+  local kept = wide:get()
+  local ok, message, code = wide:load(path)
+  check.equal(ok, nil)
+  check.equal(message:find("expected F32 [4, 2], got F32 [3, 2]", 1, true) ~= nil, true)
+  check.equal(code, "CB_EDATA")
+  check.equal(wide:get()[1], kept[1])
+  os.remove(path)
+  ok, message, code = net:load(path)
+  check.equal(ok, nil)
+  check.equal(code, "CB_EIO")
+  check.equal(message:find(path, 1, true) ~= nil, true)
+  check.equal(select(3, net:save("/no/such/folder/x")), "CB_EIO")
+end)
+
 test("a net is closed once", function()
   local net
   do

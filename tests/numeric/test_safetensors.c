@@ -279,6 +279,38 @@ static cb_status read_and_write(void *context) {
     return st;
 }
 
+typedef struct kept {
+    const cb_trial *trial;
+    const cb_trial_result *result;
+} kept;
+
+static cb_status save_and_load(void *context) {
+    const kept *k = context;
+    char sha256[65];
+    float *weights = NULL;
+    size_t n;
+    cb_status st = cb_trial_save(k->trial, k->result, path, sha256, NULL);
+    if (st == CB_OK)
+        st = cb_trial_load(k->trial, path, &weights, &n, NULL);
+    if (st != CB_OK)
+        assert_null(weights);
+    cb_free(weights);
+    return st;
+}
+
+static void test_every_allocation_of_weights(void **state) {
+    (void)state;
+    cb_task *adding = open_task("adding", "{\"length\":4,\"train\":9,\"valid\":5,\"test\":5}");
+    cb_trial *trial = make_trial(adding, ADDING RNN ",'hidden':3" TRAIN);
+    record r = {0};
+    cb_trial_result out = run(trial, &r);
+    kept k = {trial, &out};
+    assert_true(faults_run(save_and_load, &k) > 20);
+    cb_free(out.weights);
+    cb_trial_destroy(trial);
+    cb_task_close(adding);
+}
+
 static void test_every_allocation(void **state) {
     (void)state;
     assert_true(faults_run(read_and_write, NULL) > 10);
@@ -286,9 +318,13 @@ static void test_every_allocation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_headers),  cmocka_unit_test(test_no_headers),
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_unknown_tensor), cmocka_unit_test(test_every_allocation),
+        cmocka_unit_test(test_wrong_headers),
+        cmocka_unit_test(test_no_headers),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_unknown_tensor),
+        cmocka_unit_test(test_every_allocation),
+        cmocka_unit_test(test_every_allocation_of_weights),
     };
     return cmocka_run_group_tests(tests, open_folder, tear_down);
 }
