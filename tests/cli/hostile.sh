@@ -4,6 +4,8 @@
 # they are refused at their line, or carried safely through every command; in a database that
 # somebody else wrote, every command reads or refuses it, and no control character gets out.
 . "$(dirname "$0")/lib.sh"
+# What a sanitizer finds is not to be taken for an error that the command tells.
+export ASAN_OPTIONS="exitcode=99:${ASAN_OPTIONS-}" UBSAN_OPTIONS="exitcode=99:${UBSAN_OPTIONS-}"
 
 # clean FILE WHAT: UTF-8 text, nothing below a space but newlines, no other control, nothing that
 # turns the direction of writing.
