@@ -19,7 +19,9 @@ enum {
     CBI_STORE_VERSION = 3,
     CBI_STORE_WAIT_MS = 30000, /* how long a lock of another process is waited for */
     CBI_STORE_COMMIT_MS = 50,  /* age of the oldest queued result that makes a commit due */
-    CBI_STORE_WAL_PAGES = 4096 /* 16 MiB of write-ahead log before a checkpoint is tried */
+    /* 64 MiB of write-ahead log before a checkpoint is tried. Who copies database and log by hand
+     * gets a whole copy, unless a checkpoint comes between the two: they are rare. */
+    CBI_STORE_WAL_PAGES = 16384
 };
 
 /* In the order of store_statement.c's table. */

@@ -138,8 +138,10 @@ static const char *const statements[CBI_SQL_COUNT] = {
         " ORDER BY st.position LIMIT 1",
     [CBI_SQL_CLAIM_LOAD] =
         "SELECT t.attempt_count + 1, st.config, t.epochs_most, t.memory_bytes, t.cost_flop,"
-        " (SELECT count(*) FROM attempt AS a WHERE a.trial_id = t.trial_id AND a.cause = 'worker'"
-        " AND a.number > t.forgiven_count), (SELECT count(*) FROM attempt AS a WHERE a.trial_id ="
+        " (SELECT count(*) FROM attempt AS a INDEXED BY attempt_trial WHERE a.trial_id = "
+        "t.trial_id AND a.cause = 'worker'"
+        " AND a.number > t.forgiven_count), (SELECT count(*) FROM attempt AS a INDEXED BY "
+        "attempt_trial WHERE a.trial_id ="
         " t.trial_id AND a.cause = 'machine' AND a.run_id = ?3), t.key, x.spec, x.task_open, c.name"
         " FROM trial AS t JOIN study_trial AS st ON st.study_id = ?2 AND st.trial_id = t.trial_id"
         " JOIN specification AS x ON x.trial_id = t.trial_id"

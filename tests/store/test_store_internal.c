@@ -274,6 +274,42 @@ static void test_hostile_tables(void **state) {
     }
 }
 
+/* ---- cost ---- */
+
+/* What a claim costs does not grow with what is done. */
+static void test_claims_stay_cheap(void **state) {
+    enum { TRIALS = 2000, STEPS_MOST = 400 };
+    static const cbi_statement_id claims[] = {
+        CBI_SQL_CLAIM_NEXT,     CBI_SQL_CLAIM_BACK,  CBI_SQL_CLAIM_LOAD, CBI_SQL_CLAIM_FINISHED,
+        CBI_SQL_CLAIM_ATTEMPT,  CBI_SQL_CLAIM_TRIAL, CBI_SQL_RUN_OTHERS, CBI_SQL_RUN_STUDY,
+        CBI_SQL_FINISH_ATTEMPT, CBI_SQL_FINISH_TRIAL};
+    const fixture *f = *state;
+    cb_store *store = open_as(f->path, 0, 20);
+    cb_claim claim;
+    int64_t id = fixture_study(store, "s", "a", 0, TRIALS);
+    fixture_run_begin(store);
+    assert_int_equal(fixture_work(store, id, TRIALS - 2, CB_ATTEMPT_DONE), TRIALS - 2);
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+        sqlite3_stmt *s;
+        must(cbi_store_statement(store, claims[i], &s, err));
+        sqlite3_stmt_status(s, SQLITE_STMTSTATUS_VM_STEP, 1);
+    }
+    assert_int_equal(fixture_work(store, id, 1, CB_ATTEMPT_DONE), 1);
+    assert_true(fixture_claim(store, id, &claim));
+    fixture_finish(store, &claim, CB_ATTEMPT_RETURNED);
+    must(cb_store_commit(store, 1, err));
+    cb_claim_fini(&claim);
+    store->claim_position = TRIALS; /* so that it is looked for from the other side */
+    assert_true(fixture_claim(store, id, &claim));
+    cb_claim_fini(&claim);
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+        int steps = sqlite3_stmt_status(store->statement[claims[i]], SQLITE_STMTSTATUS_VM_STEP, 0);
+        if (steps > STEPS_MOST)
+            fail_msg("statement %d: %d steps", (int)claims[i], steps);
+    }
+    cb_store_close(store);
+}
+
 /* ---- locks and checkpoints ---- */
 
 static void test_locks(void **state) {
@@ -394,6 +430,7 @@ int main(void) {
         CASE(test_taken_over_alive),
         CASE(test_hostile_views),
         CASE(test_hostile_tables),
+        CASE(test_claims_stay_cheap),
         CASE(test_locks),
         CASE(test_checkpoint_waits_for_writers),
         CASE(test_settings_of_connection),
