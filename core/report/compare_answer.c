@@ -117,10 +117,12 @@ static void say_tests(cbi_text *text, const cb_compare_task *task) {
     cbi_text_addf(text, " %s%s", title, first->is_log ? " of logarithms" : "");
     if (task->tested > 1)
         cbi_text_addf(text, ", corrected for %zu comparisons", task->tested);
-    cbi_text_addf(text, ": %s%s.", cbi_compare_p(p, apart > 0.0 ? apart : least),
-                  task->tested == 1 ? ""
-                  : apart > 0.0     ? " at most where told apart"
-                                    : " at least");
+    const double limit = apart > 0.0 ? apart : least;
+    if (task->tested == 1 || limit < 0.0001)
+        cbi_text_addf(text, ": %s", cbi_compare_p(p, limit));
+    else
+        cbi_text_addf(text, ": p %s %.2g", apart > 0.0 ? "<=" : ">=", limit);
+    cbi_text_add(text, task->tested > 1 && apart > 0.0 ? " where told apart." : ".");
 }
 
 /* Of the pairs that were not told apart, the one that stands next to the baseline. */

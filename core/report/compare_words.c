@@ -65,12 +65,12 @@ static void say_test(cbi_text *text, const cb_compare_task *task, const cb_compa
 
 void cbi_compare_by(cbi_text *text, const cb_compare_pair *pair, int turned, const char *unit) {
     char number[CBI_COMPARE_NUMBER];
-    if (pair->is_log)
-        cbi_text_addf(
-            text, "%s times",
-            turned ? cbi_compare_interval(number, 1.0 / pair->ratio, 1.0 / pair->ratio_high,
-                                          1.0 / pair->ratio_low)
-                   : cbi_compare_interval(number, pair->ratio, pair->ratio_low, pair->ratio_high));
+    if (pair->is_log && isnan(pair->ratio_low))
+        cbi_text_addf(text, "%.2g times", turned ? 1.0 / pair->ratio : pair->ratio);
+    else if (pair->is_log)
+        cbi_text_addf(text, "%.2g [%.2g, %.2g] times", turned ? 1.0 / pair->ratio : pair->ratio,
+                      turned ? 1.0 / pair->ratio_high : pair->ratio_low,
+                      turned ? 1.0 / pair->ratio_low : pair->ratio_high);
     else
         cbi_text_addf(text, "%s%s",
                       turned

@@ -147,7 +147,7 @@ static void test_options(void **state) {
     assert_near(c->tasks[0].pairs[1].ratio_low, 0.6809366754878071, "ratio");
     assert_near(c->tasks[0].pairs[1].ratio, 0.7596371684687984, "ratio");
     assert_says(c->tasks[0].pairs[1].words,
-                "a is better than b: 0.760 [0.681, 0.847] times its error");
+                "a is better than b: 0.76 [0.68, 0.85] times its error");
     cb_compare_destroy(c);
     static const struct {
         cb_compare_options options;
