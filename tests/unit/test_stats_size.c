@@ -115,94 +115,78 @@ static double benjamini_hochberg(const double *a, const double *b, size_t n_a, s
     return corrected(a, b, n_a / 4, 0);
 }
 
-/* Four cells on n_a/2 tasks, from both sets. */
-static cb_stats_friedman friedman_of(const double *a, const double *b, size_t n, double *pairs) {
-    double values[2 * MOST], ranks[4];
-    cb_stats_friedman f;
-    for (size_t i = 0; i < n; i++) {
-        values[i] = a[i];
-        values[n + i] = b[i];
-    }
-    assert_int_equal(cb_stats_friedman_test(values, n / 2, 4, alpha, ranks, NULL, &f, NULL), CB_OK);
-    double farthest = 0.0;
-    for (size_t i = 0; i < 4; i++)
-        for (size_t j = 0; j < i; j++)
-            farthest = fmax(farthest, fabs(ranks[i] - ranks[j]));
-    *pairs = farthest > f.critical_difference ? 0.0 : 1.0;
-    return f;
-}
-
-static double friedman(const double *a, const double *b, size_t n_a, size_t n_b) {
-    double pairs;
-    (void)n_b;
-    return friedman_of(a, b, n_a, &pairs).p;
-}
-
-static double friedman_chi_square(const double *a, const double *b, size_t n_a, size_t n_b) {
-    double pairs;
-    (void)n_b;
-    return friedman_of(a, b, n_a, &pairs).p_chi_square;
-}
-
-static double nemenyi(const double *a, const double *b, size_t n_a, size_t n_b) {
-    double pairs;
-    (void)n_b;
-    friedman_of(a, b, n_a, &pairs);
-    return pairs;
-}
-
 static const struct {
     const char *name;
     null_test *p;
     distribution *from;
     size_t n_a, n_b;
-    int every; /* every so many of the data sets only: a slow one */
 } nulls[] = {
-    {"Welch", welch, cb_random_normal, 3, 3, 1},
-    {"Welch", welch, cb_random_normal, 5, 5, 1},
-    {"Welch", welch, cb_random_normal, 10, 20, 1},
-    {"Welch", welch, cb_random_normal, 30, 30, 1},
-    {"paired t", paired, cb_random_normal, 5, 5, 1},
-    {"paired t", paired, cb_random_normal, 30, 30, 1},
-    {"Mann-Whitney", mann_whitney, exponential, 5, 5, 1},
-    {"Mann-Whitney", mann_whitney, exponential, 12, 7, 1},
-    {"Mann-Whitney, ties", mann_whitney, coarse, 8, 8, 1},
-    {"Wilcoxon", wilcoxon, cb_random_normal, 6, 6, 1},
-    {"Wilcoxon", wilcoxon, cb_random_normal, 30, 30, 1},
-    {"Wilcoxon, ties", wilcoxon, coarse, 12, 12, 1},
-    {"Pratt, ties", pratt, coarse, 12, 12, 1},
-    {"permutation", permutation, exponential, 5, 5, 1},
-    {"permutation, drawn", permutation, exponential, 8, 8, 1},
-    {"sign flip", sign_flip, cb_random_normal, 8, 8, 1},
-    {"sign flip, drawn", sign_flip, cb_random_normal, 12, 12, 1},
-    {"equivalence", equivalence, cb_random_normal, 10, 10, 1},
-    {"Holm of 4", holm, cb_random_normal, 20, 20, 1},
-    {"Benjamini-Hochberg of 4", benjamini_hochberg, cb_random_normal, 20, 20, 1},
-    {"Friedman, F", friedman, cb_random_normal, 24, 24, 1},
-    {"Friedman, chi-square", friedman_chi_square, cb_random_normal, 24, 24, 1},
-    {"Nemenyi", nemenyi, cb_random_normal, 24, 24, 10},
+    {"Welch", welch, cb_random_normal, 3, 3},
+    {"Welch", welch, cb_random_normal, 5, 5},
+    {"Welch", welch, cb_random_normal, 10, 20},
+    {"Welch", welch, cb_random_normal, 30, 30},
+    {"paired t", paired, cb_random_normal, 5, 5},
+    {"paired t", paired, cb_random_normal, 30, 30},
+    {"Mann-Whitney", mann_whitney, exponential, 5, 5},
+    {"Mann-Whitney", mann_whitney, exponential, 12, 7},
+    {"Mann-Whitney, ties", mann_whitney, coarse, 8, 8},
+    {"Wilcoxon", wilcoxon, cb_random_normal, 6, 6},
+    {"Wilcoxon", wilcoxon, cb_random_normal, 30, 30},
+    {"Wilcoxon, ties", wilcoxon, coarse, 12, 12},
+    {"Pratt, ties", pratt, coarse, 12, 12},
+    {"permutation", permutation, exponential, 5, 5},
+    {"permutation, drawn", permutation, exponential, 8, 8},
+    {"sign flip", sign_flip, cb_random_normal, 8, 8},
+    {"sign flip, drawn", sign_flip, cb_random_normal, 12, 12},
+    {"equivalence", equivalence, cb_random_normal, 10, 10},
+    {"Holm of 4", holm, cb_random_normal, 20, 20},
+    {"Benjamini-Hochberg of 4", benjamini_hochberg, cb_random_normal, 20, 20},
 };
 
 /* Not more than 3 standard deviations of the count above what alpha allows. */
+static void check_size(const char *name, size_t n_a, size_t n_b, int found) {
+    const double share = (double)found / NULLS;
+    print_message("size %-24s n = %2zu, %2zu: %.4f\n", name, n_a, n_b, share);
+    if (share > alpha + 3.0 * sqrt(alpha * (1.0 - alpha) / NULLS))
+        fail_msg("%s, n = %zu: %.4f of the nulls rejected at %g", name, n_a, share, alpha);
+}
+
 static void test_size(void **state) {
     (void)state;
     double a[MOST], b[MOST];
     for (size_t t = 0; t < sizeof nulls / sizeof nulls[0]; t++) {
-        const int sets = NULLS / nulls[t].every;
         int found = 0;
-        for (int i = 0; i < sets; i++) {
+        for (int i = 0; i < NULLS; i++) {
             cb_random stream = cb_random_stream(t, "test/null", (uint64_t)i);
             draw(&stream, nulls[t].from, a, nulls[t].n_a);
             draw(&stream, nulls[t].from, b, nulls[t].n_b);
             found += nulls[t].p(a, b, nulls[t].n_a, nulls[t].n_b) <= alpha;
         }
-        const double share = (double)found / sets;
-        print_message("size %-24s n = %2zu, %2zu: %.4f of %d\n", nulls[t].name, nulls[t].n_a,
-                      nulls[t].n_b, share, sets);
-        if (share > alpha + 3.0 * sqrt(alpha * (1.0 - alpha) / sets))
-            fail_msg("%s, n = %zu: %.4f of the nulls rejected at %g", nulls[t].name, nulls[t].n_a,
-                     share, alpha);
+        check_size(nulls[t].name, nulls[t].n_a, nulls[t].n_b, found);
     }
+}
+
+/* Four cells on twelve tasks: Friedman's two approximations, and whether any pair of mean ranks
+ * lies farther apart than Nemenyi's critical difference. */
+static void test_friedman_size(void **state) {
+    (void)state;
+    enum { TASKS = 12, CELLS = 4 };
+    double values[TASKS * CELLS], ranks[CELLS];
+    int by_f = 0, by_chi_square = 0, by_pairs = 0;
+    for (int i = 0; i < NULLS; i++) {
+        cb_stats_friedman f;
+        cb_random stream = cb_random_stream(0, "test/friedman", (uint64_t)i);
+        draw(&stream, cb_random_normal, values, TASKS * CELLS);
+        assert_int_equal(cb_stats_friedman_test(values, TASKS, CELLS, alpha, ranks, NULL, &f, NULL),
+                         CB_OK);
+        const size_t n = cb_stats_sort(ranks, CELLS);
+        by_f += f.p <= alpha;
+        by_chi_square += f.p_chi_square <= alpha;
+        by_pairs += ranks[n - 1] - ranks[0] > f.critical_difference;
+    }
+    check_size("Friedman, F", TASKS, CELLS, by_f);
+    check_size("Friedman, chi-square", TASKS, CELLS, by_chi_square);
+    check_size("Nemenyi", TASKS, CELLS, by_pairs);
 }
 
 /* ---- coverage ---- */
@@ -307,6 +291,7 @@ static void test_coverage(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_friedman_size),
         cmocka_unit_test(test_coverage),
     };
     return cmocka_run_group_tests_name("stats_size", tests, NULL, NULL);
