@@ -67,7 +67,7 @@ static cb_status say(const cbi_compare_draft *d, cb_compare_ranks *r, cb_err *er
     cbi_text_addf(&text, "Average ranks of the means over %zu tasks: ", r->block_count);
     for (size_t i = 0; i < r->cell_count; i++)
         cbi_text_addf(&text, "%s%s %.3g", i > 0 ? ", " : "", r->names[i], r->rank[i]);
-    cbi_text_addf(&text, ". Friedman's test (F of Iman and Davenport): %s", cbi_compare_p(p, r->p));
+    cbi_text_addf(&text, ". Friedman's test: %s", cbi_compare_p(p, r->p));
     if (isfinite(r->critical)) {
         const double gap = r->rank[r->cell_count - 1] - r->rank[0];
         cbi_text_addf(&text,

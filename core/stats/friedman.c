@@ -52,14 +52,14 @@ static void test_ranks(const double *mean_ranks, double ties, cb_stats_friedman 
     }
     if (!(squares > 0.0) || !(between > 0.0)) {
         out->chi_square = out->f = 0.0;
-        out->p_chi_square = out->p = 1.0;
+        out->p = out->p_f = 1.0;
         return;
     }
     out->chi_square = n * (k - 1.0) * between / squares;
-    out->p_chi_square = cb_stats_chi_square_upper(out->chi_square, k - 1.0);
+    out->p = cb_stats_chi_square_upper(out->chi_square, k - 1.0);
     const double rest = n * (k - 1.0) - out->chi_square;
     out->f = rest > 1e-12 * n * k ? (n - 1.0) * out->chi_square / rest : (double)INFINITY;
-    out->p = cb_stats_f_upper(out->f, k - 1.0, (k - 1.0) * (n - 1.0));
+    out->p_f = cb_stats_f_upper(out->f, k - 1.0, (k - 1.0) * (n - 1.0));
 }
 
 static void compare_pairs(const double *mean_ranks, double unit, size_t cells, double *pairwise) {

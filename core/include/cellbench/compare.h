@@ -217,7 +217,7 @@ typedef struct cb_compare_task {
     size_t warning_count;
 } cb_compare_task;
 
-/* Cells over tasks: Friedman's test (as F, Iman and Davenport 1980) on the ranks of the means, and
+/* Cells over tasks: Friedman's test (p is chi-square's) on the ranks of the means, and
  * Nemenyi's critical difference (Demsar 2006). A block is a study and task; cells are the same if
  * name and equations are, and only those that all blocks have are in it. */
 typedef struct cb_compare_ranks {

@@ -28,9 +28,9 @@ CB_API CB_MUST_USE cb_status cb_stats_benjamini_hochberg(const double *p, size_t
 typedef struct cb_stats_friedman {
     size_t tasks, cells;
     double chi_square; /* corrected for ties, cells - 1 degrees of freedom */
-    double p_chi_square;
-    double f; /* Iman and Davenport (1980): on cells - 1, (cells - 1)(tasks - 1) degrees */
-    double p; /* that of f, which is the better approximation */
+    double p;          /* that of chi_square */
+    double f;          /* Iman and Davenport (1980): cells - 1, (cells - 1)(tasks - 1) degrees */
+    double p_f;        /* that of f: finds more, also where there is nothing, see below */
     double critical_difference; /* Nemenyi: mean ranks that differ by more do so at alpha */
 } cb_stats_friedman;
 
@@ -42,8 +42,12 @@ typedef struct cb_stats_friedman {
  * scale of alpha. As Demsar (2006), "Statistical comparisons of classifiers over multiple data
  * sets", who recommends more than 10 tasks and 5 cells for the approximations; Nemenyi's test is
  * cautious, Holm over Wilcoxon tests against one cell finds more. Fewer than 2 cells or 2 tasks: p
- * is NaN. All ranks equal: chi_square 0, p 1. Every task in the same order: f infinite, p 0 (an
- * approximation's 0).
+ * is NaN. All ranks equal: chi_square 0, p 1. Every task in the same order: f infinite, p_f 0.
+ *
+ * Demsar prefers F. Measured on 10,000 cases without a difference, alpha 0.05, it finds one in (and
+ * chi-square in): 3 tasks, 3 cells 0.195 (0.027); 5, 5 0.062 (0.037); 8, 6 0.055 (0.042); 12, 4
+ * 0.060 (0.049); 20, 5 0.053 (0.048); 30, 4 0.050 (0.046). So chi-square it is, unless tasks are
+ * many.
  *
  * CB_EARG: cells is 0 or above 1000, or not 0 < alpha < 1.
  */
