@@ -278,7 +278,7 @@ static void test_hostile_tables(void **state) {
 
 /* What a claim costs does not grow with what is done. */
 static void test_claims_stay_cheap(void **state) {
-    enum { TRIALS = 2000, STEPS_MOST = 400 };
+    enum { TRIALS = 2000, STEPS_MOST = 1500 };
     static const cbi_statement_id claims[] = {
         CBI_SQL_CLAIM_NEXT,     CBI_SQL_CLAIM_BACK,  CBI_SQL_CLAIM_LOAD, CBI_SQL_CLAIM_FINISHED,
         CBI_SQL_CLAIM_ATTEMPT,  CBI_SQL_CLAIM_TRIAL, CBI_SQL_RUN_OTHERS, CBI_SQL_RUN_STUDY,
