@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,23 +43,23 @@ static cb_status folder_init(char **out, const char *database, const char *suffi
 }
 
 /* Folders stand beside the file itself, not beside a symbolic link to it, so that it has the same
- * under all of its names. NULL: it is no link. */
-static char *link_target(const char *database) {
+ * under all of its names. */
+static const char *behind_link(const char *database, char buffer[PATH_MAX]) {
     struct stat info;
-    return lstat(database, &info) == 0 && S_ISLNK(info.st_mode) ? realpath(database, NULL) : NULL;
+    const int is_link = lstat(database, &info) == 0 && S_ISLNK(info.st_mode);
+    return is_link && realpath(database, buffer) != NULL ? buffer : database;
 }
 
 cb_status cbi_files_init(cbi_files *files, const char *database, int weights, int checkpoints,
                          cb_err *err) {
     cb_status st = CB_OK;
-    char *target = link_target(database);
+    char buffer[PATH_MAX];
     *files = (cbi_files){0};
-    database = target != NULL ? target : database;
+    database = behind_link(database, buffer);
     if (weights)
         st = folder_init(&files->weights, database, ".weights", err);
     if (st == CB_OK && checkpoints)
         st = folder_init(&files->checkpoints, database, ".checkpoints", err);
-    free(target);
     return st;
 }
 
