@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Values without those that are missing, moments and ranks. Sums are long double (80 bits here), in
+ * two passes: squares around the mean keep their digits, and values near the largest number do not
+ * overflow. That nothing varies is told from the values, not from a variance that rounding left.
+ */
 #include "stats/sample.h"
 
 #include <float.h>
