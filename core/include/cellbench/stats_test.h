@@ -123,9 +123,9 @@ typedef enum cb_stats_zeros {
  * b[i]| over the positive differences; R's V. Assumes independent differences, symmetric around
  * their median. Two infinities of one sign differ by 0. n_a counts the pairs with zeros.
  *
- * Exact, with ties and zeros too, up to 200 differences other than 0 (shift algorithm); then by the
- * normal distribution with the variance of these very ranks and the continuity correction 1/2. No
- * difference other than 0: p = 1.
+ * Exact, with ties and zeros too, up to 200 differences other than 0 (shift algorithm; with Pratt's
+ * ranks over many thousands of zeros, less); then by the normal distribution with the variance of
+ * these very ranks and the continuity correction 1/2. No difference other than 0: p = 1.
  */
 CB_API CB_MUST_USE cb_status cb_stats_wilcoxon(const double *a, const double *b, size_t n,
                                                cb_stats_zeros zeros, cb_stats_test *out,
