@@ -48,6 +48,7 @@ void cbi_say(cbi_coordinator *c, const char *format, ...) {
 cb_status cbi_tell(cbi_coordinator *c, int force, cb_err *err) {
     cb_status st;
     c->next_progress_ms = cbi_now_ms() + PROGRESS_MS;
+    cbi_files_keep(&c->files);
     if (c->options->progress == NULL && !force)
         return CB_OK;
     c->tracker.partial_flop = 0;

@@ -35,8 +35,9 @@ typedef struct cbi_coordinator {
     int64_t looked_ms;         /* and the system's clock then */
     int64_t claimed;           /* the farthest place of the list that was claimed */
     int64_t next_claim_ms, next_progress_ms, next_confirm_ms;
-    int stillborn; /* workers in a row that ended before they were up */
-    int refused;   /* trials in a row that a worker gave up for want of memory, disk, file */
+    int stillborn;   /* workers in a row that ended before they were up */
+    int refused;     /* trials in a row that a worker gave up for want of memory, disk, file */
+    int said_failed; /* failures that were told */
     int said_locked, said_checkpoint; /* what is said only once */
 } cbi_coordinator;
 

@@ -18,6 +18,7 @@
 enum {
     GRACE_MS = 1000,    /* for a worker that has left its socket */
     ATTEMPTS = 2,       /* at a trial, before it counts as failed */
+    FAILURES_TOLD = 50, /* one by one: a study may have a million trials of one mistake */
     STILLBORN_MOST = 3, /* workers in a row that ended before they were up */
     WHY_SIZE = CB_ERR_TEXT + 128
 };
@@ -79,8 +80,11 @@ static cb_status finish(cbi_coordinator *c, cbi_slot *slot, cb_attempt_result *r
 cb_status cbi_end_refused(cbi_coordinator *c, cbi_slot *slot, cb_cause cause, const char *why,
                           cb_err *err) {
     cb_attempt_result result = no_result(CB_ATTEMPT_FAILED, cause, why);
-    cbi_say(c, "trial %lld (%.64s) failed: %s", (long long)slot->claim.trial_id, slot->claim.cell,
-            why);
+    if (c->said_failed < FAILURES_TOLD)
+        cbi_say(c, "trial %lld (%.64s) failed: %s", (long long)slot->claim.trial_id,
+                slot->claim.cell, why);
+    if (++c->said_failed == FAILURES_TOLD)
+        cbi_say(c, "further failures are not told one by one: see `cellbench status --failed`");
     return finish(c, slot, &result, err);
 }
 

@@ -72,6 +72,11 @@ void cbi_files_fini(cbi_files *files) {
     *files = (cbi_files){0};
 }
 
+void cbi_files_keep(const cbi_files *files) {
+    if (files->checkpoints != NULL)
+        mkdir(files->checkpoints, 0777);
+}
+
 static cb_status path_in(const char *folder, const char *key, const char *suffix, char **path,
                          cb_err *err) {
     cbi_text text = {0};

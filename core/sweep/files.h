@@ -22,6 +22,9 @@ CB_MUST_USE cb_status cbi_files_init(cbi_files *files, const char *database, int
 /* Removes the folder of checkpoints if it is empty. */
 void cbi_files_fini(cbi_files *files);
 
+/* The folder of checkpoints is there again, though another run, at its end, found it empty. */
+void cbi_files_keep(const cbi_files *files);
+
 /* Paths as a worker opens them; "" if there are none of that kind. Caller: cbi_free. */
 CB_MUST_USE cb_status cbi_files_weights(const cbi_files *files, const char *key, char **path,
                                         cb_err *err);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-    /* Resident memory of an idle worker: 12 MB measured, most of it in libraries; more than twice
+    /* Resident memory of a worker at a tiny trial: 15 MB measured, most of it in libraries; twice
      * that, for the pools of BLIS and of malloc. */
     WORKER_BYTES = 32 << 20,
     /* The fence: predictions were found right within 10 %; address space that is mapped but never
