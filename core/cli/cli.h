@@ -198,7 +198,7 @@ CB_MUST_USE cb_status cbi_cli_lowest(const cb_cell_def **out, const cb_cell_def 
 
 extern const cbi_cli_command cbi_cmd_cells, cbi_cmd_check, cbi_cmd_task, cbi_cmd_plan, cbi_cmd_run,
     cbi_cmd_status, cbi_cmd_table, cbi_cmd_compare, cbi_cmd_importance, cbi_cmd_verify,
-    cbi_cmd_export, cbi_cmd_merge, cbi_cmd_lua, cbi_cmd_worker;
+    cbi_cmd_export, cbi_cmd_merge, cbi_cmd_lua, cbi_cmd_worker, cbi_cmd_bench;
 
 /* ---- kept_weights.c ---- */
 

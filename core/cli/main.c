@@ -29,10 +29,23 @@ static const cbi_cli_command help_command = {
 };
 
 static const cbi_cli_command *const commands[] = {
-    &cbi_cmd_cells,      &cbi_cmd_check,  &cbi_cmd_task,   &cbi_cmd_plan,
-    &cbi_cmd_run,        &cbi_cmd_status, &cbi_cmd_table,  &cbi_cmd_compare,
-    &cbi_cmd_importance, &cbi_cmd_verify, &cbi_cmd_export, &cbi_cmd_merge,
-    &cbi_cmd_lua,        &cbi_cmd_worker, &help_command,   NULL,
+    &cbi_cmd_cells,
+    &cbi_cmd_check,
+    &cbi_cmd_bench,
+    &cbi_cmd_task,
+    &cbi_cmd_plan,
+    &cbi_cmd_run,
+    &cbi_cmd_status,
+    &cbi_cmd_table,
+    &cbi_cmd_compare,
+    &cbi_cmd_importance,
+    &cbi_cmd_verify,
+    &cbi_cmd_export,
+    &cbi_cmd_merge,
+    &cbi_cmd_lua,
+    &cbi_cmd_worker,
+    &help_command,
+    NULL,
 };
 
 static void overview(FILE *out) {

@@ -7,9 +7,32 @@
 #include "cellbench/engine.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "engine/engine_internal.h"
+
+/* ---- times ---- */
+
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void cb_engine_set_times(cb_engine *e, cb_engine_times *times) {
+    e->times = times;
+}
+
+double cbi_time_begin(const cb_engine *e) {
+    return e->times ? seconds_now() : 0;
+}
+
+void cbi_time_end(double *part, double begun) {
+    *part += seconds_now() - begun;
+}
+
+/* ---- creation ---- */
 
 cb_status cb_engine_create(cb_engine **out, const cb_stack *stack, cb_err *err) {
     cb_status st;
@@ -54,9 +77,12 @@ void cb_engine_destroy(cb_engine *e) {
 
 cb_status cb_engine_set_weights(cb_engine *e, const float *w, cb_err *err) {
     (void)err;
+    const double begun = cbi_time_begin(e);
     memcpy(e->w, w, e->stack->weights * sizeof *w);
     for (size_t l = 0; l < e->stack->layers; l++)
         cbi_layer_set_weights(&e->layers[l], e->kernels, e->w);
+    if (e->times)
+        cbi_time_end(&e->times->packing, begun);
     e->have_weights = 1;
     return CB_OK;
 }
@@ -193,9 +219,15 @@ static void run_products(cb_engine *e, cbi_layer *y, int backward, int phase, si
 
 static void run_stage(cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
                       size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip) {
+    const double begun = cbi_time_begin(e);
     run_products(e, y, backward, phase, stage, rows, base, skip);
+    if (e->times)
+        cbi_time_end(&e->times->products, begun);
+    const double between = cbi_time_begin(e);
     cbi_program_run(&y->run[backward][phase].program[stage], e->kernels, rows, base,
                     e->step_of_row + base[CBI_ROW_FRAME]);
+    if (e->times)
+        cbi_time_end(&e->times->pointwise, between);
 }
 
 void cbi_run_phase(cb_engine *e, cbi_layer *y, int backward, int phase, size_t rows,

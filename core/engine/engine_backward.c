@@ -145,7 +145,10 @@ static void backward_block(cb_engine *e, cbi_layer *y, const cbi_block *b, cbi_r
         pass_carries(y, e->rows[t]);
     }
     cbi_run_phase(e, y, 1, CBI_AFTER, b->rows, base, skip);
+    const double begun = cbi_time_begin(e);
     add_matrix_gradients(e, y, b);
+    if (e->times)
+        cbi_time_end(&e->times->gradients, begun);
 }
 
 cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t lddx, cb_err *err) {

@@ -44,7 +44,12 @@ struct cb_engine {
     double dropout;          /* rate between layers, for passes with keep */
     uint64_t dropout_seed, dropout_pass;
     cbi_progress done;
+    cb_engine_times *times; /* NULL: nobody wants to know */
 };
+
+/* Seconds now, if anybody wants to know; and what has gone since, for one of its parts. */
+double cbi_time_begin(const cb_engine *engine);
+void cbi_time_end(double *part, double begun);
 
 /* Where the rows of a node of a pass begin. */
 float *cbi_rows_at(cbi_layer *layer, int backward, int phase, cbi_ref node,

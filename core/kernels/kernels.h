@@ -68,6 +68,11 @@ typedef struct cbi_kernels {
      * small). */
     size_t blis_from;
 
+    /* Multiply-adds in registers alone, as many independent chains as it takes to keep the units
+     * busy; returns how many floating-point operations that was (a multiply-add counts 2). Its speed
+     * is the peak that products are measured against. */
+    double (*multiply_adds)(size_t n);
+
     /* d[i*ldd] = sum over j < n of a[i*lda + j], i < rows. The order depends on n alone; padding
      * is not read. */
     void (*row_sum)(size_t rows, size_t n, const float *a, size_t lda, float *d, size_t ldd);

@@ -110,6 +110,28 @@ static void product(size_t m, size_t n, size_t k, const float *a, size_t rsa, si
     }
 }
 
+static double multiply_adds(size_t n) {
+    enum { CHAINS = 12 };
+    vf sum[CHAINS];
+    const vf factor = v_set(0.5F), term = v_set(1);
+    EACH(i, CHAINS) {
+        sum[i] = v_set((float)i);
+    }
+    for (size_t l = 0; l < n; l++) {
+        EACH(i, CHAINS) {
+            sum[i] = v_fma(sum[i], factor, term);
+        }
+    }
+    /* Read by nobody, but written: so the work is not left out. */
+    volatile float end = 0;
+    EACH(i, CHAINS) {
+        float lanes[V_LANES];
+        v_store(lanes, sum[i]);
+        end = end + lanes[0];
+    }
+    return 2.0 * CHAINS * V_LANES * (double)n;
+}
+
 /* Sixteen partial sums, then halves onto halves. Floats behind the row's n are not read. */
 static void row_sum(size_t rows, size_t n, const float *a, size_t lda, float *d, size_t ldd) {
     const size_t whole = n - n % CBI_LANES;

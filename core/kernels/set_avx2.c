@@ -13,5 +13,6 @@ const cbi_kernels cbi_kernels_avx2 = {
     .panel = PANEL,
     .product = product,
     .blis_from = 128 * 128,
+    .multiply_adds = multiply_adds,
     .row_sum = row_sum,
 };

@@ -13,5 +13,6 @@ const cbi_kernels cbi_kernels_avx512 = {
     .panel = PANEL,
     .product = product,
     .blis_from = SIZE_MAX,
+    .multiply_adds = multiply_adds,
     .row_sum = row_sum,
 };

@@ -13,5 +13,6 @@ const cbi_kernels cbi_kernels_portable = {
     .panel = PANEL,
     .product = product,
     .blis_from = 0,
+    .multiply_adds = multiply_adds,
     .row_sum = row_sum,
 };
