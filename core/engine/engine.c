@@ -172,49 +172,73 @@ float *cbi_rows_at(cbi_layer *y, int backward, int phase, cbi_ref node,
     return p->data + base[kind] * p->ld;
 }
 
+/* What a value begins with, in the stage that gives it. */
+static const float *init_rows(cbi_layer *y, int backward, int phase, const cbi_product_call *call,
+                              const size_t base[CBI_ROW_BASES], size_t *ld) {
+    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
+    const cbi_ref from = call->first ? call->base : call->dst;
+    *ld = 0;
+    if (from == CBI_NONE)
+        return NULL;
+    if (pass->node[from].n.kind == CBI_VECTOR)
+        return y->vector[pass->node[from].n.index];
+    return cbi_rows_at(y, backward, phase, from, base, ld);
+}
+
 /* W x with an index: rows of the transposed matrix. */
-static void gather_rows(const cbi_weight *m, size_t rows, const int32_t *index, const float *init,
-                        size_t ldi, float *c, size_t ldc) {
-    for (size_t r = 0; r < rows; r++) {
-        const float *w = m->forward + (size_t)index[r] * ldc;
-        for (size_t j = 0; j < ldc; j++)
-            c[r * ldc + j] = (init ? init[r * ldi + j] : 0.0f) + w[j];
+static void run_index(cbi_layer *y, int backward, int phase, size_t rows,
+                      const size_t base[CBI_ROW_BASES], const size_t *calls, size_t n) {
+    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
+    const int32_t *index = y->index + base[CBI_ROW_FRAME];
+    for (size_t i = 0; i < n; i++) {
+        const cbi_product_call *call = &pass->product[calls[i]];
+        size_t ldi, ldc;
+        const float *init = init_rows(y, backward, phase, call, base, &ldi);
+        float *c = cbi_rows_at(y, backward, phase, call->dst, base, &ldc);
+        for (size_t r = 0; r < rows; r++) {
+            const float *w = y->weight[call->matrix].by_symbol + (size_t)index[r] * ldc;
+            for (size_t j = 0; j < ldc; j++)
+                c[r * ldc + j] = (init ? init[r * ldi + j] : 0.0f) + w[j];
+        }
     }
 }
 
-static void run_products(cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
-                         size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip) {
-    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
-    const cbi_stage *s = &pass->stage[phase][stage];
-    for (size_t i = 0; i < s->products; i++) {
-        const cbi_product_call *call = &pass->product[s->first_product + i];
-        const cbi_weight *m = &y->weight[call->matrix];
-        const cb_param *p = &y->cell->params[call->matrix];
-        if (call->dst == skip)
-            continue;
-        size_t ldc, lda, ldi = 0;
+static void run_bundle(const cb_engine *e, cbi_layer *y, int backward, int phase, size_t rows,
+                       const size_t base[CBI_ROW_BASES], const cbi_bundle *b) {
+    const cbi_product_call *product = (backward ? &y->cell->backward : &y->cell->forward)->product;
+    cbi_columns *to = y->columns;
+    for (size_t v = 0; v < b->values; v++) {
+        const cbi_product_call *call = &product[b->call[v * b->operands]];
+        size_t ldi, ldc;
+        const float *init = init_rows(y, backward, phase, call, base, &ldi);
         float *c = cbi_rows_at(y, backward, phase, call->dst, base, &ldc);
-        const float *init = c;
-        ldi = ldc;
-        if (call->first) {
-            init = NULL;
-            if (call->base != CBI_NONE && pass->node[call->base].n.kind == CBI_VECTOR) {
-                init = y->vector[pass->node[call->base].n.index];
-                ldi = 0;
-            } else if (call->base != CBI_NONE) {
-                init = cbi_rows_at(y, backward, phase, call->base, base, &ldi);
-            }
-        }
-        if (m->on_index) {
-            gather_rows(m, rows, y->index + base[CBI_ROW_FRAME], init, ldi, c, ldc);
-            continue;
-        }
-        const float *a = cbi_rows_at(y, backward, phase, call->operand, base, &lda);
-        if (call->transposed)
-            e->kernels->product(rows, p->cols, p->rows, a, lda, 1, m->backward, init, ldi, c, ldc);
-        else
-            e->kernels->product(rows, p->rows, p->cols, a, lda, 1, m->forward, init, ldi, c, ldc);
+        const float *from = init ? init : cbi_zeros;
+        for (size_t j = 0; j < ldc; j += CBI_LANES)
+            *to++ = (cbi_columns){from + (init ? j : 0), c + j, ldi, ldc};
     }
+    for (size_t s = 0; s < b->operands; s++) {
+        const cbi_product_call *call = &product[b->call[s]];
+        const cb_param *p = &y->cell->params[call->matrix];
+        size_t lda;
+        const float *a = cbi_rows_at(y, backward, phase, call->operand, base, &lda);
+        y->operands[s] = (cbi_operand){a, lda, 1, call->transposed ? p->rows : p->cols};
+    }
+    e->kernels->product(rows, b->groups, y->columns, b->operands, y->operands, b->panels);
+}
+
+static int is_skipped(const cbi_layer *y, int backward, const cbi_bundle *b, cbi_ref skip) {
+    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
+    return b->values == 1 && pass->product[b->call[0]].dst == skip;
+}
+
+static void run_products(const cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
+                         size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip) {
+    const cbi_bundles *s = &y->run[backward][phase].bundles[stage];
+    run_index(y, backward, phase, rows, base, s->first_index, s->first_indexes);
+    for (size_t i = 0; i < s->count; i++)
+        if (!is_skipped(y, backward, &s->bundle[i], skip))
+            run_bundle(e, y, backward, phase, rows, base, &s->bundle[i]);
+    run_index(y, backward, phase, rows, base, s->later_index, s->later_indexes);
 }
 
 static void run_stage(cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
@@ -356,9 +380,13 @@ cb_status cb_engine_memory(const cb_stack *stack, size_t B, size_t frames, int k
     st = cb_size_mul(frames, frame_bytes, &total);
     if (st == CB_OK)
         st = cb_size_add(total, stack->weights * sizeof(float) + sizeof(cb_engine), &total);
-    for (size_t l = 0; st == CB_OK && l < stack->layers; l++)
-        st = cb_size_add(
-            total, cbi_layer_bytes(stack->cells[l], B, frames, block_rows, keep, kernels), &total);
+    for (size_t l = 0; st == CB_OK && l < stack->layers; l++) {
+        size_t layer;
+        st = cbi_layer_bytes(stack->cells[l], B, frames, block_rows, keep, kernels, &layer, err);
+        if (st != CB_OK)
+            return st;
+        st = cb_size_add(total, layer, &total);
+    }
     if (st != CB_OK)
         return cb_fail(err, st, "engine: the memory for %zu frames overflows", frames);
     *bytes = total;

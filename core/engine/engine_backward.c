@@ -75,10 +75,11 @@ static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const cbi_block *b)
             continue;
         }
         if (packed != s->operand)
-            cbi_panels_pack(e->kernels, b->rows, p->cols, a, lda, 1, y->panels);
+            cbi_panels_put(e->kernels, b->rows, 0, 0, b->rows, p->cols, a, lda, 1, y->panels);
         packed = s->operand;
-        e->kernels->product(p->rows, p->cols, b->rows, g, 1, ldg, y->panels, m->gradient, ldd,
-                            m->gradient, ldd);
+        const cbi_operand rows = {g, 1, ldg, b->rows};
+        cbi_matrix_product(e->kernels, p->rows, p->cols, &rows, y->panels, m->gradient, ldd,
+                           m->gradient, ldd);
     }
 }
 

@@ -68,19 +68,13 @@ cbi_plane *cbi_layer_plane(cbi_layer *y, int backward, int phase, cbi_ref node,
 
 /* ---- creation ---- */
 
-static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
-                              const cbi_kernels *kernels, cb_err *err) {
+static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index, cb_err *err) {
     const cb_cell *cell = y->cell;
-    for (size_t i = 0; i < cell->forward_count; i++) {
-        const cbi_node *n = &cell->graph.node[i];
-        if (n->kind == CBI_PRODUCT && stack->units[index].level == 0 &&
-            stack->kind == CB_INPUT_INDEX && cell->graph.node[n->arg[0]].kind == CBI_INPUT)
-            y->weight[n->index].on_index = 1;
-    }
     for (uint32_t k = 0; k < cell->param_count; k++) {
         const cb_param *p = &cell->params[k];
         cbi_weight *m = &y->weight[k];
         y->offset[k] = cbi_stack_offset(stack, index, k);
+        m->on_index = cbi_is_on_index(cell, k);
         if (p->cols == 0) {
             y->vector[k] = cbi_aligned_calloc(y->strip_floats, sizeof(float));
             if (y->vector[k] == NULL)
@@ -96,19 +90,51 @@ static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
             cbi_structure_map(p, m->map);
         }
         if (m->on_index) {
-            m->forward = cbi_aligned_calloc(p->cols * ld, sizeof(float));
+            m->by_symbol = cbi_aligned_calloc(p->cols * ld, sizeof(float));
             m->d_rows = cbi_aligned_calloc(p->cols * ld, sizeof(float));
-            if (!m->forward || !m->d_rows)
+            if (!m->by_symbol || !m->d_rows)
                 return cbi_engine_no_memory(err);
             continue;
         }
-        m->forward = cbi_aligned_calloc(cbi_panels_size(kernels, p->cols, p->rows), sizeof(float));
-        m->backward = cbi_aligned_calloc(cbi_panels_size(kernels, p->rows, p->cols), sizeof(float));
         m->gradient = cbi_aligned_calloc(p->rows * cbi_padded(p->cols), sizeof(float));
-        if (!m->forward || !m->backward || !m->gradient)
+        if (!m->gradient)
             return cbi_engine_no_memory(err);
     }
     return CB_OK;
+}
+
+static cb_status init_stage(cbi_layer *y, int backward, int phase, size_t stage, size_t most[2],
+                            const cbi_kernels *kernels, cb_err *err) {
+    cbi_bundles *bundles = &y->run[backward][phase].bundles[stage];
+    cb_status st = cbi_bundles_make(bundles, y->cell, backward, phase, stage, err);
+    for (size_t i = 0; st == CB_OK && i < bundles->count; i++) {
+        cbi_bundle *b = &bundles->bundle[i];
+        b->panels = cbi_aligned_calloc(cbi_panels_size(kernels, b->k, b->groups), sizeof(float));
+        if (b->panels == NULL)
+            return cbi_engine_no_memory(err);
+        most[0] = b->groups > most[0] ? b->groups : most[0];
+        most[1] = b->operands > most[1] ? b->operands : most[1];
+    }
+    return st;
+}
+
+static cb_status init_bundles(cbi_layer *y, const cbi_kernels *kernels, cb_err *err) {
+    size_t most[2] = {1, 1}; /* groups, operands */
+    cb_status st = CB_OK;
+    for (int b = 0; b < 2; b++)
+        for (int phase = 0; phase < CBI_PHASES; phase++) {
+            const size_t stages = (b ? &y->cell->backward : &y->cell->forward)->stages[phase];
+            y->run[b][phase].bundles = cbi_calloc(stages + 1, sizeof(cbi_bundles));
+            if (y->run[b][phase].bundles == NULL)
+                return cbi_engine_no_memory(err);
+            for (size_t s = 0; st == CB_OK && s < stages; s++)
+                st = init_stage(y, b, phase, s, most, kernels, err);
+        }
+    if (st != CB_OK)
+        return st;
+    y->columns = cbi_calloc(most[0], sizeof *y->columns);
+    y->operands = cbi_calloc(most[1], sizeof *y->operands);
+    return y->columns && y->operands ? CB_OK : cbi_engine_no_memory(err);
 }
 
 /* By operand, each in the order of its first sink. */
@@ -188,7 +214,8 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
         if ((y->sum[i] = cbi_aligned_calloc(y->strip_floats, sizeof(float))) == NULL)
             return cbi_engine_no_memory(err);
     order_sinks(y);
-    return init_weights(y, stack, index, kernels, err);
+    cb_status st = init_weights(y, stack, index, err);
+    return st == CB_OK ? init_bundles(y, kernels, err) : st;
 }
 
 void cbi_layer_fini(cbi_layer *y) {
@@ -200,8 +227,7 @@ void cbi_layer_fini(cbi_layer *y) {
             cbi_aligned_free(y->weight[k].own);
             cbi_aligned_free(y->weight[k].gradient);
             cbi_free(y->weight[k].map);
-            cbi_aligned_free(y->weight[k].forward);
-            cbi_aligned_free(y->weight[k].backward);
+            cbi_aligned_free(y->weight[k].by_symbol);
             cbi_aligned_free(y->weight[k].d_rows);
         }
         if (y->vector)
@@ -230,7 +256,10 @@ void cbi_layer_fini(cbi_layer *y) {
             size_t stages = (b ? &cell->backward : &cell->forward)->stages[phase];
             for (size_t s = 0; y->run[b][phase].program && s < stages; s++)
                 cbi_program_fini(&y->run[b][phase].program[s]);
+            for (size_t s = 0; y->run[b][phase].bundles && s < stages; s++)
+                cbi_bundles_fini(&y->run[b][phase].bundles[s]);
             cbi_free(y->run[b][phase].program);
+            cbi_free(y->run[b][phase].bundles);
         }
     for (size_t i = 0; i < y->numbers; i++)
         cbi_aligned_free(y->number[i]);
@@ -245,6 +274,8 @@ void cbi_layer_fini(cbi_layer *y) {
     cbi_free(y->sum);
     cbi_free(y->sink_order);
     cbi_aligned_free(y->panels);
+    cbi_free(y->columns);
+    cbi_free(y->operands);
     cbi_free(y->forward);
     cbi_free(y->backward);
     cbi_free(y->state);
@@ -302,7 +333,7 @@ static cb_status reserve_panels(cbi_layer *y, size_t block, const cbi_kernels *k
     for (size_t i = 0; i < y->cell->matrix_sink_count; i++)
         if (y->cell->params[y->cell->matrix_sinks[i].param].cols > widest)
             widest = y->cell->params[y->cell->matrix_sinks[i].param].cols;
-    size_t floats = cbi_panels_size(kernels, block, widest);
+    size_t floats = cbi_panels_size(kernels, block, cbi_groups(widest));
     if (floats <= y->panel_floats)
         return CB_OK;
     cbi_aligned_free(y->panels);
@@ -349,13 +380,11 @@ cb_status cbi_layer_reserve(cbi_layer *y, size_t B, size_t frames, size_t block,
 /* What an aligned block costs beside its content. */
 enum { BLOCK_BYTES = 80 };
 
-static double param_floats(const cb_param *p, size_t strip_floats, const cbi_kernels *kernels) {
+static double param_floats(const cb_param *p, size_t strip_floats) {
     if (p->cols == 0)
         return (double)strip_floats;
     double own_and_map = p->structure == CB_STRUCTURE_FULL ? 0 : 2;
     return own_and_map * (double)p->rows * (double)p->cols +
-           (double)cbi_panels_size(kernels, p->cols, p->rows) +
-           (double)cbi_panels_size(kernels, p->rows, p->cols) +
            (double)p->rows * (double)cbi_padded(p->cols);
 }
 
@@ -370,10 +399,14 @@ static double pass_bytes(const cbi_pass *pass, size_t strip_floats) {
            (double)pass->instr_count * 2 * (sizeof(cbi_step) + 2 * sizeof(cbi_slot));
 }
 
-size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep,
-                       const cbi_kernels *kernels) {
-    double floats = 0;
-    size_t strip_floats, widest = cell->I;
+cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep,
+                          const cbi_kernels *kernels, size_t *out, cb_err *err) {
+    size_t strip_floats, widest = cell->I, packed;
+    /* An engine packs for both passes, whatever it is asked for. */
+    cb_status st = cbi_bundles_floats(cell, 1, kernels, &packed, err);
+    if (st != CB_OK)
+        return st;
+    double floats = (double)packed;
     strip_shape(cell, &strip_floats);
     for (int backward = 0; backward <= (keep != 0); backward++) {
         const cbi_pass *pass = backward ? &cell->backward : &cell->forward;
@@ -386,19 +419,33 @@ size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t bloc
         floats += (double)(B + frames + block + (keep ? 2 * B : 0) + 4) *
                   (double)cbi_padded(cell->states[s].dim);
     for (size_t k = 0; k < cell->param_count; k++) {
-        floats += param_floats(&cell->params[k], strip_floats, kernels);
+        floats += param_floats(&cell->params[k], strip_floats);
         widest = cell->params[k].cols > widest ? cell->params[k].cols : widest;
     }
     floats += (double)cell->vector_sink_count * (double)strip_floats;
     if (keep)
-        floats += (double)block * (double)cbi_panels_size(kernels, 1, widest);
+        floats += (double)block * (double)cbi_panels_size(kernels, 1, cbi_groups(widest));
     double bytes = floats * sizeof(float) + pass_bytes(&cell->forward, strip_floats) +
                    pass_bytes(&cell->backward, strip_floats) +
                    (double)cell->param_count * (sizeof(cbi_weight) + 4 * BLOCK_BYTES);
-    return bytes < 4e18 ? (size_t)bytes : SIZE_MAX;
+    *out = bytes < 4e18 ? (size_t)bytes : SIZE_MAX;
+    return CB_OK;
 }
 
 /* ---- weights ---- */
+
+static void pack_phase(cbi_layer *y, int backward, int phase, const cbi_kernels *kernels) {
+    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
+    for (size_t s = 0; s < pass->stages[phase]; s++) {
+        const cbi_bundles *bundles = &y->run[backward][phase].bundles[s];
+        for (size_t i = 0; i < bundles->count; i++) {
+            const cbi_bundle *b = &bundles->bundle[i];
+            for (size_t k = 0; k < b->values * b->operands; k++)
+                cbi_bundle_put(b, y->cell, backward, kernels, k / b->operands, k % b->operands,
+                               y->weight[pass->product[b->call[k]].matrix].dense);
+        }
+    }
+}
 
 void cbi_layer_set_weights(cbi_layer *y, const cbi_kernels *kernels, const float *w) {
     const cb_cell *cell = y->cell;
@@ -420,14 +467,12 @@ void cbi_layer_set_weights(cbi_layer *y, const cbi_kernels *kernels, const float
                                             : 0.0f;
             m->dense = m->own;
         }
-        if (m->on_index) {
-            size_t ld = cbi_padded(p->rows);
-            for (size_t i = 0; i < p->rows; i++)
-                for (size_t j = 0; j < p->cols; j++)
-                    m->forward[j * ld + i] = m->dense[i * p->cols + j];
-            continue;
-        }
-        cbi_panels_pack(kernels, p->cols, p->rows, m->dense, 1, p->cols, m->forward);
-        cbi_panels_pack(kernels, p->rows, p->cols, m->dense, p->cols, 1, m->backward);
+        size_t ld = cbi_padded(p->rows);
+        for (size_t i = 0; m->on_index && i < p->rows; i++)
+            for (size_t j = 0; j < p->cols; j++)
+                m->by_symbol[j * ld + i] = m->dense[i * p->cols + j];
     }
+    for (int b = 0; b < 2; b++)
+        for (int phase = 0; phase < CBI_PHASES; phase++)
+            pack_phase(y, b, phase, kernels);
 }

@@ -9,6 +9,7 @@
 #ifndef CB_ENGINE_LAYER_H
 #define CB_ENGINE_LAYER_H
 
+#include "engine/bundle.h"
 #include "engine/program.h"
 #include "engine/stack_internal.h"
 
@@ -25,14 +26,14 @@ typedef struct cbi_weight {
     float *own;         /* structure: the effective matrix */
     float *gradient;    /* [rows][cols padded]: summed over the blocks of a backward pass */
     int32_t *map;
-    float *forward;  /* panels for M v; index input: M^T as rows */
-    float *backward; /* panels for M^T g */
-    float *d_rows;   /* index input: gradient as rows, [cols][ld] */
-    int on_index;    /* multiplies an index */
+    float *by_symbol; /* index input: M^T as rows, [cols][ld] */
+    float *d_rows;    /* index input: gradient as rows, [cols][ld] */
+    int on_index;     /* multiplies an index */
 } cbi_weight;
 
 typedef struct cbi_phase_run {
-    cbi_program *program; /* one for each stage */
+    cbi_bundles *bundles; /* one for each stage */
+    cbi_program *program; /* one for each stage, after its products */
 } cbi_phase_run;
 
 typedef struct cbi_layer {
@@ -56,8 +57,10 @@ typedef struct cbi_layer {
     cbi_phase_run run[2][CBI_PHASES]; /* forward, backward */
     int delayed;                      /* some state is a delayed sequence, read before the loop */
     size_t strip_rows, strip_floats;
-    size_t *sink_order; /* matrix sinks, those of one operand together */
-    float *panels;      /* an operand of weight gradients, packed: rows of a block */
+    size_t *sink_order;   /* matrix sinks, those of one operand together */
+    cbi_columns *columns; /* of the product at hand: room for any bundle */
+    cbi_operand *operands;
+    float *panels; /* an operand of weight gradients, packed: rows of a block */
     size_t panel_floats;
     float *scratch; /* strips of programs */
     size_t scratch_strips;
@@ -82,8 +85,9 @@ CB_MUST_USE cb_status cbi_layer_compile(cbi_layer *layer, const cbi_kernels *ker
 CB_MUST_USE cb_status cbi_layer_reserve(cbi_layer *layer, size_t B, size_t frames, size_t block,
                                         int keep, const cbi_kernels *kernels, cb_err *err);
 /* Bytes that a layer of this cell will hold, from above and within twice the truth. */
-size_t cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block, int keep,
-                       const cbi_kernels *kernels);
+CB_MUST_USE cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t block,
+                                      int keep, const cbi_kernels *kernels, size_t *bytes,
+                                      cb_err *err);
 void cbi_layer_set_weights(cbi_layer *layer, const cbi_kernels *kernels, const float *w);
 
 /* The plane of a node of a pass, with the row base to be used in a phase. */

@@ -3,6 +3,7 @@
 #include "kernels/kernels.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,34 +69,123 @@ cb_status cbi_kernels_get(const cbi_kernels **out, cb_err *err) {
     return CB_OK;
 }
 
-size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t n) {
-    return (n + kernels->panel - 1) / kernels->panel * kernels->panel * k;
+const float cbi_zeros[CBI_LANES];
+
+/* ---- panels ---- */
+
+size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t groups) {
+    const size_t wide = kernels->panel / CBI_LANES;
+    return (groups + wide - 1) / wide * kernels->panel * k;
 }
 
-/* Rows that lie together are copied whole; others in tiles of 16, so that a matrix read across its
- * rows (rs = 1) is read a cache line at a time. */
-static void pack_tile(size_t rows, size_t columns, size_t panel, const float *b, size_t rs,
+typedef float four __attribute__((vector_size(4 * sizeof(float))));
+typedef int32_t places __attribute__((vector_size(4 * sizeof(float))));
+
+static four load_four(const float *p) {
+    four v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static void store_four(float *p, four v) {
+    memcpy(p, &v, sizeof v);
+}
+
+static four pick(four a, four b, places from) {
+#if defined(__clang__)
+    return (four){(from[0] < 4 ? a : b)[from[0] & 3], (from[1] < 4 ? a : b)[from[1] & 3],
+                  (from[2] < 4 ? a : b)[from[2] & 3], (from[3] < 4 ? a : b)[from[3] & 3]};
+#else
+    return __builtin_shuffle(a, b, from);
+#endif
+}
+
+/* Four rows of b become four columns of out. */
+static void turn_four(const float *b, size_t ldb, float *out, size_t ldo) {
+    const four r0 = load_four(b), r1 = load_four(b + ldb), r2 = load_four(b + 2 * ldb),
+               r3 = load_four(b + 3 * ldb);
+    const four low01 = pick(r0, r1, (places){0, 4, 1, 5}),
+               low23 = pick(r2, r3, (places){0, 4, 1, 5});
+    const four high01 = pick(r0, r1, (places){2, 6, 3, 7}),
+               high23 = pick(r2, r3, (places){2, 6, 3, 7});
+    store_four(out, pick(low01, low23, (places){0, 1, 4, 5}));
+    store_four(out + ldo, pick(low01, low23, (places){2, 3, 6, 7}));
+    store_four(out + 2 * ldo, pick(high01, high23, (places){0, 1, 4, 5}));
+    store_four(out + 3 * ldo, pick(high01, high23, (places){2, 3, 6, 7}));
+}
+
+/* out[l*ldo + j] = b[j*ldb + l], for a matrix that is read across its rows. */
+static void turn(size_t rows, size_t columns, const float *b, size_t ldb, float *out, size_t ldo) {
+    const size_t whole_rows = rows - rows % 4, whole_columns = columns - columns % 4;
+    for (size_t l = 0; l < whole_rows; l += 4)
+        for (size_t j = 0; j < whole_columns; j += 4)
+            turn_four(b + j * ldb + l, ldb, out + l * ldo + j, ldo);
+    for (size_t l = 0; l < rows; l++)
+        for (size_t j = l < whole_rows ? whole_columns : 0; j < columns; j++)
+            out[l * ldo + j] = b[j * ldb + l];
+}
+
+/* Up to a panel of columns, in tiles of 16 rows, so that what is written stays in the nearest cache
+ * until its lines are full. */
+static void put_panel(size_t rows, size_t columns, size_t panel, const float *b, size_t rs,
                       size_t cs, float *out) {
-    if (cs == 1) {
-        for (size_t l = 0; l < rows; l++)
-            memcpy(out + l * panel, b + l * rs, columns * sizeof *out);
-    } else {
-        for (size_t j = 0; j < columns; j++)
-            for (size_t l = 0; l < rows; l++)
-                out[l * panel + j] = b[l * rs + j * cs];
+    enum { TILE = 16 };
+    const size_t filled = cbi_padded(columns);
+    for (size_t top = 0; top < rows; top += TILE) {
+        const size_t n = rows - top < TILE ? rows - top : TILE;
+        if (rs == 1)
+            turn(n, columns, b + top, cs, out + top * panel, panel);
+        else
+            for (size_t l = top; l < top + n; l++)
+                for (size_t j = 0; j < columns; j++)
+                    out[l * panel + j] = b[l * rs + j * cs];
+        for (size_t l = top; l < top + n && columns < filled; l++)
+            memset(out + l * panel + columns, 0, (filled - columns) * sizeof *out);
     }
-    for (size_t l = 0; l < rows && columns < panel; l++)
-        memset(out + l * panel + columns, 0, (panel - columns) * sizeof *out);
 }
 
-void cbi_panels_pack(const cbi_kernels *kernels, size_t k, size_t n, const float *b, size_t rs,
-                     size_t cs, float *out) {
-    const size_t panel = kernels->panel, tile = 16;
-    for (size_t p = 0; p < n; p += panel, out += k * panel)
-        for (size_t top = 0; top < k; top += tile)
-            pack_tile(k - top < tile ? k - top : tile, n - p < panel ? n - p : panel, panel,
-                      b + top * rs + p * cs, rs, cs, out + top * panel);
+static void copy_panel(size_t rows, size_t columns, size_t panel, const float *b, size_t rs,
+                       float *out) {
+    const size_t filled = cbi_padded(columns);
+    for (size_t l = 0; l < rows; l++) {
+        memcpy(out + l * panel, b + l * rs, columns * sizeof *out);
+        for (size_t j = columns; j < filled; j++)
+            out[l * panel + j] = 0;
+    }
 }
+
+void cbi_panels_put(const cbi_kernels *kernels, size_t k, size_t from, size_t group, size_t rows,
+                    size_t n, const float *b, size_t rs, size_t cs, float *panels) {
+    const size_t panel = kernels->panel, wide = panel / CBI_LANES;
+    for (size_t j = 0; j < n;) {
+        const size_t column = group % wide * CBI_LANES, room = panel - column;
+        const size_t columns = n - j < room ? n - j : room;
+        float *out = panels + group / wide * k * panel + from * panel + column;
+        if (cs == 1)
+            copy_panel(rows, columns, panel, b + j, rs, out);
+        else
+            put_panel(rows, columns, panel, b + j * cs, rs, cs, out);
+        j += columns;
+        group += cbi_groups(columns);
+    }
+}
+
+void cbi_matrix_product(const cbi_kernels *kernels, size_t m, size_t n, const cbi_operand *operand,
+                        const float *panels, const float *init, size_t ldi, float *c, size_t ldc) {
+    enum { MOST = 32 }; /* groups at a time: whole panels on every set */
+    cbi_columns columns[MOST];
+    for (size_t done = 0, all = cbi_groups(n); done < all; done += MOST) {
+        const size_t groups = all - done < MOST ? all - done : MOST;
+        for (size_t g = 0; g < groups; g++) {
+            const size_t at = (done + g) * CBI_LANES;
+            columns[g] = init ? (cbi_columns){init + at, c + at, ldi, ldc}
+                              : (cbi_columns){cbi_zeros, c + at, 0, ldc};
+        }
+        kernels->product(m, groups, columns, 1, operand, panels + done * CBI_LANES * operand->k);
+    }
+}
+
+/* ---- denormals ---- */
 
 /* Flush to zero (bit 15) and denormals are zero (bit 6) of MXCSR. Other CPUs keep denormals. */
 enum { DENORMAL_BITS = 0x8040 };

@@ -22,6 +22,10 @@ enum { CBI_LANES = 16 };
 static inline size_t cbi_padded(size_t n) {
     return (n + CBI_LANES - 1) / CBI_LANES * CBI_LANES;
 }
+/* Groups of CBI_LANES columns that n columns take. */
+static inline size_t cbi_groups(size_t n) {
+    return (n + CBI_LANES - 1) / CBI_LANES;
+}
 
 /* d, a, b, c: strips of n floats; d may be any of a, b, c. */
 typedef void (*cbi_pointwise)(float *d, const float *a, const float *b, const float *c, size_t n);
@@ -43,24 +47,39 @@ typedef struct cbi_pointwise_row {
     cbi_pointwise run;
 } cbi_pointwise_row;
 
+/* Columns of A: element (i, l) at a + i*rsa + l*csa (csa = 1: rows of values; rsa = 1: transposed).
+ */
+typedef struct cbi_operand {
+    const float *a;
+    size_t rsa, csa, k;
+} cbi_operand;
+
+/* Sixteen columns of C, all of which are written: row i at c + i*ldc, and what it begins with at
+ * init + i*ldi (ldi = 0: the same for all rows). init may be c itself with ldi = ldc, but not NULL:
+ * see cbi_zeros. */
+typedef struct cbi_columns {
+    const float *init;
+    float *c;
+    size_t ldi, ldc;
+} cbi_columns;
+extern const float cbi_zeros[CBI_LANES];
+
 typedef struct cbi_kernels {
     const char *name;                   /* "portable", "avx2", "avx512" */
     const cbi_pointwise_row *pointwise; /* ended by a NULL name */
 
-    /* Panels: a matrix B [k][n] packed for product(): panels of `panel` columns, each [k][panel],
-     * the last filled up with zeros. */
+    /* Panels: matrices side by side and one below the other, packed for product(): the columns of
+     * each are filled up to whole groups of CBI_LANES; `panel` columns together, [k][panel], are one
+     * panel. */
     size_t panel;
 
     /*
-     * C [m][n] = C0 + A [m][k] * B, in place or from row-constant values:
-     *   a     element (i, l) at a + i*rsa + l*csa (csa = 1: rows of values; rsa = 1: transposed)
-     *   b     packed panels, (n rounded up to panel) / panel of them
-     *   init  NULL: C0 = 0; else row i of C0 at init + i*ldi (ldi = 0: the same row for all; init
-     *         may be c itself with ldi = ldc); read up to n rounded up to CBI_LANES
-     *   c     row i at c + i*ldc; ldc >= n rounded up to CBI_LANES: lanes up to there are written
+     * C [m][16 groups] = C0 + A [m][k] * B. A stands in `operands` pieces, side by side, each with
+     * the rows of B that belong to it; C in `groups` of sixteen columns, each where it likes. So all
+     * gates of a step are one product, and so is a gradient that is a sum of products.
      */
-    void (*product)(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa,
-                    const float *b, const float *init, size_t ldi, float *c, size_t ldc);
+    void (*product)(size_t m, size_t groups, const cbi_columns *columns, size_t operands,
+                    const cbi_operand *operand, const float *panels);
 
     /* Weight gradients [m][n] with m*n at or above this are faster by BLIS than by product() on
      * this set. Measured with BLIS 0.9.0, which has no AVX-512 kernel: product() is 1.2 to 1.6
@@ -86,11 +105,17 @@ const cbi_kernels *const *cbi_kernels_all(void); /* usable here; ended by NULL; 
 /* The loop of an operation; NULL if the set has none of that name. */
 cbi_pointwise cbi_pointwise_find(const cbi_kernels *kernels, const char *name);
 
-/* Floats that pack needs for a [k][n] matrix. */
-size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t n);
-/* b [k][n] with strides rs (between k) and cs (between n): packs, reading transposed or not. */
-void cbi_panels_pack(const cbi_kernels *kernels, size_t k, size_t n, const float *b, size_t rs,
-                     size_t cs, float *out);
+/* Floats of panels with k rows and so many groups of columns. */
+size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t groups);
+/* Packs b [rows][n], element (l, j) at b + l*rs + j*cs, as the columns from `group` on in rows
+ * `from` ... of panels that have k rows. The last group is filled up with zeros. */
+void cbi_panels_put(const cbi_kernels *kernels, size_t k, size_t from, size_t group, size_t rows,
+                    size_t n, const float *b, size_t rs, size_t cs, float *panels);
+/* C [m][n] = C0 + A B, for matrices that stand whole: panels of B [k][n] alone; row i of C at c +
+ * i*ldc, and of C0 at init + i*ldi (NULL: 0); ldc, ldi >= n rounded up to CBI_LANES, which are
+ * written and read. */
+void cbi_matrix_product(const cbi_kernels *kernels, size_t m, size_t n, const cbi_operand *operand,
+                        const float *panels, const float *init, size_t ldi, float *c, size_t ldc);
 
 /*
  * Large products, by BLIS (one thread, the small-matrix paths off, so that the order of summation

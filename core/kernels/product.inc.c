@@ -9,49 +9,54 @@
  */
 enum { GROUP = CBI_LANES / V_LANES, PANEL = V_GROUPS * CBI_LANES, PER_PANEL = V_GROUPS * GROUP };
 
-typedef void (*block_run)(size_t k, const float *a, size_t rsa, size_t csa, const float *b,
-                          const float *init, size_t ldi, float *c, size_t ldc);
+typedef void (*block_run)(size_t first, const cbi_columns *columns, size_t operands,
+                          const cbi_operand *operand, const float *b, size_t next);
 
 /* A loop that is unrolled whole, so that the arrays it fills live in registers. */
 #define EACH(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
 
-/* `rows` and `vectors` are constants wherever this is inlined. The vectors of a row may reach over
- * several whole panels. */
-static inline __attribute__((always_inline)) void
-block(const size_t rows, const size_t vectors, size_t k, const float *a, size_t rsa, size_t csa,
-      const float *b, const float *init, size_t ldi, float *c, size_t ldc) {
-    const size_t next = k * PANEL;
+/* Rows from `first` on. `rows` and `vectors` are constants wherever this is inlined; the vectors of
+ * a row may reach over several whole panels, `next` floats from one to the other. */
+static inline __attribute__((always_inline)) void block(const size_t rows, const size_t vectors,
+                                                        size_t first, const cbi_columns *columns,
+                                                        size_t operands, const cbi_operand *operand,
+                                                        const float *b, size_t next) {
     vf sum[V_ROWS][V_WIDE * PER_PANEL];
-    EACH(i, rows) {
-        EACH(j, vectors) {
-            sum[i][j] = v_load(init + i * ldi + j * V_LANES);
+    EACH(j, vectors) {
+        const cbi_columns *to = &columns[j / GROUP];
+        EACH(i, rows) {
+            sum[i][j] = v_load(to->init + (first + i) * to->ldi + j % GROUP * V_LANES);
         }
     }
-    for (size_t l = 0; l < k; l++, b += PANEL) {
-        vf row[V_WIDE * PER_PANEL];
-        EACH(j, vectors) {
-            row[j] = v_load(b + j / PER_PANEL * next + j % PER_PANEL * V_LANES);
-        }
-        EACH(i, rows) {
-            const vf x = v_set(a[i * rsa + l * csa]);
+    for (size_t s = 0; s < operands; s++) {
+        const size_t k = operand[s].k, rsa = operand[s].rsa, csa = operand[s].csa;
+        const float *a = operand[s].a + first * rsa;
+        for (size_t l = 0; l < k; l++, b += PANEL) {
+            vf row[V_WIDE * PER_PANEL];
             EACH(j, vectors) {
-                sum[i][j] = v_fma(x, row[j], sum[i][j]);
+                row[j] = v_load(b + j / PER_PANEL * next + j % PER_PANEL * V_LANES);
+            }
+            EACH(i, rows) {
+                const vf x = v_set(a[i * rsa + l * csa]);
+                EACH(j, vectors) {
+                    sum[i][j] = v_fma(x, row[j], sum[i][j]);
+                }
             }
         }
     }
-    EACH(i, rows) {
-        EACH(j, vectors) {
-            v_store(c + i * ldc + j * V_LANES, sum[i][j]);
+    EACH(j, vectors) {
+        const cbi_columns *to = &columns[j / GROUP];
+        EACH(i, rows) {
+            v_store(to->c + (first + i) * to->ldc + j % GROUP * V_LANES, sum[i][j]);
         }
     }
 }
 
 /* One function for each height and, where a panel is wider than 16, each width of a last panel. */
 #define BLOCK(rows, groups)                                                                        \
-    static void block_##rows##_##groups(size_t k, const float *a, size_t rsa, size_t csa,          \
-                                        const float *b, const float *init, size_t ldi, float *c,   \
-                                        size_t ldc) {                                              \
-        block(rows, groups *GROUP, k, a, rsa, csa, b, init, ldi, c, ldc);                          \
+    static void block_##rows##_##groups(size_t first, const cbi_columns *columns, size_t operands, \
+                                        const cbi_operand *operand, const float *b, size_t next) { \
+        block(rows, groups *GROUP, first, columns, operands, operand, b, next);                    \
     }
 
 /* clang-format off */
@@ -86,26 +91,27 @@ static const block_run blocks[V_ROWS][V_GROUPS] = {
 
 /* A row alone, V_WIDE whole panels at a time: the few chains of one panel would wait for their own
  * sums. */
-static void block_wide(size_t k, const float *a, size_t csa, const float *b, const float *init,
-                       float *c) {
-    block(1, V_WIDE * PER_PANEL, k, a, 0, csa, b, init, 0, c, 0);
+static void block_wide(const cbi_columns *columns, size_t operands, const cbi_operand *operand,
+                       const float *b, size_t next) {
+    block(1, V_WIDE * PER_PANEL, 0, columns, operands, operand, b, next);
 }
 
-/* Panel by panel, so that one panel stays in the nearest cache while all rows pass. */
-static void product(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa,
-                    const float *b, const float *init, size_t ldi, float *c, size_t ldc) {
-    static const float zeros[V_WIDE * PANEL];
-    size_t j = 0;
-    for (; m == 1 && n - j >= V_WIDE * PANEL; j += V_WIDE * PANEL, b += V_WIDE * k * PANEL)
-        block_wide(k, a, csa, b, init ? init + j : zeros, c + j);
-    for (; j < n; j += PANEL, b += k * PANEL) {
-        const size_t left = (n - j + CBI_LANES - 1) / CBI_LANES;
-        const size_t groups = left < V_GROUPS ? left : V_GROUPS;
-        for (size_t i = 0; i < m; i += V_ROWS) {
-            const size_t rows = m - i < V_ROWS ? m - i : V_ROWS;
-            blocks[rows - 1][groups - 1](k, a + i * rsa, rsa, csa, b,
-                                         init ? init + i * ldi + j : zeros, init ? ldi : 0,
-                                         c + i * ldc + j, ldc);
+/* Panel by panel, so that one panel stays in the nearest cache while all rows pass, in blocks of
+ * heights as equal as can be: a low one at the end would leave the units idle. */
+static void product(size_t m, size_t groups, const cbi_columns *columns, size_t operands,
+                    const cbi_operand *operand, const float *b) {
+    size_t k = 0, g = 0;
+    for (size_t s = 0; s < operands; s++)
+        k += operand[s].k;
+    const size_t next = k * PANEL;
+    for (; m == 1 && groups - g >= V_WIDE * V_GROUPS; g += V_WIDE * V_GROUPS, b += V_WIDE * next)
+        block_wide(columns + g, operands, operand, b, next);
+    for (; g < groups; g += V_GROUPS, b += next) {
+        const size_t width = groups - g < V_GROUPS ? groups - g : V_GROUPS;
+        for (size_t i = 0, left = (m + V_ROWS - 1) / V_ROWS; left > 0; left--) {
+            const size_t rows = (m - i + left - 1) / left;
+            blocks[rows - 1][width - 1](i, columns + g, operands, operand, b, next);
+            i += rows;
         }
     }
 }

@@ -71,9 +71,9 @@ static void check_product(const char *what, size_t m, size_t n, size_t k, matrix
 }
 
 static float *pack(const cbi_kernels *set, size_t k, size_t n, matrix b) {
-    float *out = malloc((cbi_panels_size(set, k, n) + 1) * sizeof *out);
+    float *out = malloc((cbi_panels_size(set, k, cbi_groups(n)) + 1) * sizeof *out);
     assert_non_null(out);
-    cbi_panels_pack(set, k, n, b.p, b.rs, b.cs, out);
+    cbi_panels_put(set, k, 0, 0, k, n, b.p, b.rs, b.cs, out);
     return out;
 }
 
@@ -90,13 +90,13 @@ static void one_product(const cbi_kernels *set, arena *mem, size_t m, size_t n, 
     const size_t wide = round_up(n, CBI_LANES), ldc = wide + CANARY, lda = k + 3;
     const size_t size_c = (m - 1) * ldc + wide;
     float *a = guard_take(&mem->a, k ? (m - 1) * lda + k : 0, at_end);
-    float *b = guard_take(&mem->b, cbi_panels_size(set, k, n), at_end);
+    float *b = guard_take(&mem->b, cbi_panels_size(set, k, cbi_groups(n)), at_end);
     float *c = guard_take(&mem->c, size_c, at_end), *init = NULL;
     const size_t ldi = kind == FROM_ROW ? 0 : kind == IN_PLACE ? ldc : wide;
     for (size_t i = 0; k && i < m; i++)
         fill(a + i * lda, k, exact);
     fill(plain, k * n, exact);
-    cbi_panels_pack(set, k, n, plain, n, 1, b);
+    cbi_panels_put(set, k, 0, 0, k, n, plain, n, 1, b);
     if (kind == FROM_ROW || kind == FROM_PLANE) {
         init = guard_take(&mem->init, (m - 1) * ldi + wide, at_end);
         fill(init, (m - 1) * ldi + wide, exact);
@@ -109,7 +109,7 @@ static void one_product(const cbi_kernels *set, arena *mem, size_t m, size_t n, 
     for (size_t i = 0; i + 1 < m; i++)
         for (size_t j = wide; j < ldc; j++)
             c[i * ldc + j] = 12345;
-    set->product(m, n, k, a, lda, 1, b, init, ldi, c, ldc);
+    cbi_matrix_product(set, m, n, &(cbi_operand){a, lda, 1, k}, b, init, ldi, c, ldc);
     for (size_t i = 0; i + 1 < m; i++)
         for (size_t j = wide; j < ldc; j++)
             assert_true(c[i * ldc + j] == 12345);
@@ -151,15 +151,16 @@ static void test_product_bits(void **state) {
     fill(b, K * N, 0);
     for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
         float *all = pack(*set, K, N, (matrix){b, N, 1});
-        (*set)->product(M, N, K, a, K, 1, all, NULL, 0, c, LDC);
+        cbi_matrix_product(*set, M, N, &(cbi_operand){a, K, 1, K}, all, NULL, 0, c, LDC);
         for (size_t first = 0; first < M; first++) {
-            (*set)->product(M - first, N, K, a + first * K, K, 1, all, NULL, 0, part, LDC);
+            cbi_matrix_product(*set, M - first, N, &(cbi_operand){a + first * K, K, 1, K}, all,
+                               NULL, 0, part, LDC);
             for (size_t i = first; i < M; i++)
                 assert_memory_equal(part + (i - first) * LDC, c + i * LDC, N * sizeof *c);
         }
         for (size_t j = 0; j < N; j++) {
             float *one = pack(*set, K, 1, (matrix){b + j, N, 1});
-            (*set)->product(M, 1, K, a, K, 1, one, NULL, 0, part, LDC);
+            cbi_matrix_product(*set, M, 1, &(cbi_operand){a, K, 1, K}, one, NULL, 0, part, LDC);
             for (size_t i = 0; i < M; i++)
                 assert_memory_equal(part + i * LDC, c + i * LDC + j, sizeof *c);
             free(one);
@@ -178,7 +179,7 @@ static void test_pack(void **state) {
             const matrix from = {b, transposed ? 1 : N, transposed ? K : 1};
             const size_t panel = (*set)->panel, wide = round_up(N, panel);
             assert_int_equal(panel % CBI_LANES, 0);
-            assert_int_equal(cbi_panels_size(*set, K, N), wide * K);
+            assert_int_equal(cbi_panels_size(*set, K, cbi_groups(N)), wide * K);
             float *out = pack(*set, K, N, from);
             for (size_t l = 0; l < K; l++)
                 for (size_t j = 0; j < wide; j++) {
@@ -304,7 +305,8 @@ static void test_golden_bits(void **state) {
         for (float *p = out; p < d; p++)
             if (isnan(*p))
                 *p = 12345;
-        (*set)->product(M, WIDE - 3, K, x[1], K, 1, panels, x[2], 0, d, WIDE);
+        cbi_matrix_product(*set, M, WIDE - 3, &(cbi_operand){x[1], K, 1, K}, panels, x[2], 0, d,
+                           WIDE);
         (*set)->row_sum(M, WIDE - 3, d, WIDE, d + M * WIDE, 1);
         for (size_t i = 0; i < M; i++) /* padding is no result */
             for (size_t j = WIDE - 3; j < WIDE; j++)

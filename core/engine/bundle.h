@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bundles: products of one stage that multiply the same operands are one product. All gates of an
+ * LSTM read h: their matrices stand side by side in one set of panels. A gradient with respect to h
+ * is a sum over gates: its matrices stand one below the other, and the sum is made in registers.
+ * The order of summation is that of the schedule, so the bits are those of separate products.
+ */
+#ifndef CB_ENGINE_BUNDLE_H
+#define CB_ENGINE_BUNDLE_H
+
+#include "engine/program.h"
+#include "engine/stack_internal.h"
+
+/* A product of the schedule as a table: row d gives one value, the sum over its operands. */
+typedef struct cbi_bundle {
+    size_t *call; /* [values][operands] in cbi_pass.product */
+    size_t values, operands;
+    size_t k, groups; /* rows of the panels, and groups of columns */
+    float *panels;    /* owned by the layer that runs it */
+} cbi_bundle;
+
+typedef struct cbi_bundles {
+    cbi_bundle *bundle;
+    size_t count;
+    size_t *first_index, first_indexes; /* products with an index that begin a value */
+    size_t *later_index, later_indexes; /* that add to one */
+} cbi_bundles;
+
+/* The products of one stage; starts as {0}. */
+CB_MUST_USE cb_status cbi_bundles_make(cbi_bundles *bundles, const cb_cell *cell, int backward,
+                                       int phase, size_t stage, cb_err *err);
+void cbi_bundles_fini(cbi_bundles *bundles);
+
+/* Whether a matrix multiplies an index: its product is a gathering of columns. */
+int cbi_is_on_index(const cb_cell *cell, uint32_t param);
+/* Floats of the panels of all bundles of a cell, forward and, with keep, backward. */
+CB_MUST_USE cb_status cbi_bundles_floats(const cb_cell *cell, int keep, const cbi_kernels *kernels,
+                                         size_t *floats, cb_err *err);
+/* Packs one matrix of the bundle, dense [rows][cols], into its place. */
+void cbi_bundle_put(const cbi_bundle *bundle, const cb_cell *cell, int backward,
+                    const cbi_kernels *kernels, size_t value, size_t operand, const float *dense);
+
+#endif
