@@ -142,6 +142,69 @@ static void test_product(void **state) {
     guard_close(&mem.c);
 }
 
+/* Operands side by side, and columns of C that lie apart and begin differently, give the bits of
+ * products one after the other; also where panels are fetched ahead of their use. */
+static void one_bundle(const cbi_kernels *set, size_t m, size_t deep) {
+    enum { VALUES = 3, OPERANDS = 2, LDC = 64 };
+    static const size_t widths[VALUES] = {20, 16, 49};
+    const size_t depth[OPERANDS] = {deep, 7}, k = deep + 7;
+    float *a[OPERANDS], *b[VALUES][OPERANDS], *c[VALUES], *apart[VALUES];
+    cbi_columns columns[16];
+    size_t groups = 0;
+    for (size_t s = 0; s < OPERANDS; s++)
+        fill(a[s] = malloc(m * depth[s] * sizeof(float)), m * depth[s], 0);
+    for (size_t v = 0; v < VALUES; v++)
+        groups += cbi_groups(widths[v]);
+    float *panels = calloc(cbi_panels_size(set, k, groups), sizeof *panels);
+    for (size_t v = 0, group = 0; v < VALUES; group += cbi_groups(widths[v++])) {
+        c[v] = malloc(m * LDC * sizeof(float));
+        apart[v] = malloc(m * LDC * sizeof(float));
+        fill(c[v], m * LDC, 0);
+        memcpy(apart[v], c[v], m * LDC * sizeof(float));
+        for (size_t g = 0; g < cbi_groups(widths[v]); g++) {
+            float *at = c[v] + g * CBI_LANES;
+            columns[group + g] =
+                v == 0 ? (cbi_columns){cbi_zeros, at, 0, LDC} : (cbi_columns){at, at, LDC, LDC};
+        }
+        for (size_t s = 0; s < OPERANDS; s++) {
+            const size_t n = widths[v];
+            fill(b[v][s] = malloc(n * depth[s] * sizeof(float)), n * depth[s], 0);
+            /* packed from rows, or across them */
+            cbi_panels_put(set, k, s * deep, group, depth[s], n, b[v][s], s ? 1 : n,
+                           s ? depth[s] : 1, panels);
+            float *own = calloc(cbi_panels_size(set, depth[s], cbi_groups(n)), sizeof *own);
+            cbi_panels_put(set, depth[s], 0, 0, depth[s], n, b[v][s], s ? 1 : n, s ? depth[s] : 1,
+                           own);
+            const cbi_operand one = {a[s], depth[s], 1, depth[s]};
+            cbi_matrix_product(set, m, n, &one, own, v == 0 && s == 0 ? NULL : apart[v], LDC,
+                               apart[v], LDC);
+            free(own);
+        }
+    }
+    const cbi_operand operands[OPERANDS] = {{a[0], deep, 1, deep}, {a[1], 7, 1, 7}};
+    set->product(m, groups, columns, OPERANDS, operands, panels);
+    for (size_t v = 0; v < VALUES; v++) {
+        for (size_t i = 0; i < m; i++)
+            assert_memory_equal(c[v] + i * LDC, apart[v] + i * LDC, widths[v] * sizeof(float));
+        for (size_t s = 0; s < OPERANDS; s++)
+            free(b[v][s]);
+        free(c[v]);
+        free(apart[v]);
+    }
+    for (size_t s = 0; s < OPERANDS; s++)
+        free(a[s]);
+    free(panels);
+}
+
+static void test_bundles(void **state) {
+    (void)state;
+    static const size_t depths_of[] = {1, 50, 131, 3000};
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++)
+        for (size_t m = 1; m <= 14; m++)
+            for (size_t d = 0; d < sizeof depths_of / sizeof *depths_of; d++)
+                one_bundle(*set, m, depths_of[d]);
+}
+
 /* Each row alone and each column alone give the bits of the whole product. */
 static void test_product_bits(void **state) {
     (void)state;
@@ -371,11 +434,11 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),      cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_product),     cmocka_unit_test(test_product_bits),
-        cmocka_unit_test(test_row_sum),     cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_gemm_bits),   cmocka_unit_test(test_denormals),
-        cmocka_unit_test(test_golden_bits),
+        cmocka_unit_test(test_choice),    cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_product),   cmocka_unit_test(test_product_bits),
+        cmocka_unit_test(test_bundles),   cmocka_unit_test(test_row_sum),
+        cmocka_unit_test(test_gemm),      cmocka_unit_test(test_gemm_bits),
+        cmocka_unit_test(test_denormals), cmocka_unit_test(test_golden_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
