@@ -59,12 +59,13 @@ static cb_status choose_rows(const cbi_importance_draft *d, const cbi_importance
         const int counts = d->options->diverged == CB_IMPORTANCE_WORST && isfinite(worst);
         const size_t n = r->done + (counts ? r->diverged : 0);
         group->diverged += r->diverged > 0;
-        if (n == 0) {
+        const double y = (r->sum + (counts ? (double)r->diverged * worst : 0.0)) / (double)n;
+        if (!isfinite(y)) { /* no value at all, or several whose sum is none */
             group->missing++;
             continue;
         }
         g->row[g->rows] = i;
-        g->y[g->rows++] = (r->sum + (counts ? (double)r->diverged * worst : 0.0)) / (double)n;
+        g->y[g->rows++] = y;
     }
     group->rows = g->rows;
     return CB_OK;
