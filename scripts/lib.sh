@@ -5,11 +5,12 @@
 # release in build/release. Sourced with the root of the tree as current folder. Both do only what
 # is not done yet: no apt when every package is there, no configuring of a configured build.
 
-# Everything that building, running and testing needs.
+# Everything that building, running and testing needs. (gnuplot-nox, for figures of a paper, and
+# chromium, for tests of the report in a browser, are used where they are, but not installed.)
 packages=(
     gcc g++ libc6-dev cmake ninja-build pkgconf
     libblis-dev libjansson-dev liblua5.4-dev libmd-dev librandom123-dev libsqlite3-dev zlib1g-dev
-    libcmocka-dev lua5.4 sqlite3
+    libcmocka-dev libjs-chart.js lua5.4 sqlite3
 )
 build_dir=build/release
 

@@ -197,8 +197,8 @@ CB_MUST_USE cb_status cbi_cli_lowest(const cb_cell_def **out, const cb_cell_def 
 /* ---- the commands ---- */
 
 extern const cbi_cli_command cbi_cmd_cells, cbi_cmd_check, cbi_cmd_task, cbi_cmd_plan, cbi_cmd_run,
-    cbi_cmd_status, cbi_cmd_table, cbi_cmd_compare, cbi_cmd_importance, cbi_cmd_verify,
-    cbi_cmd_export, cbi_cmd_merge, cbi_cmd_lua, cbi_cmd_worker, cbi_cmd_bench;
+    cbi_cmd_status, cbi_cmd_table, cbi_cmd_compare, cbi_cmd_importance, cbi_cmd_report,
+    cbi_cmd_verify, cbi_cmd_export, cbi_cmd_merge, cbi_cmd_lua, cbi_cmd_worker, cbi_cmd_bench;
 
 /* ---- kept_weights.c ---- */
 
@@ -210,7 +210,8 @@ typedef enum cbi_cli_weights {
     CBI_CLI_WEIGHTS_MISSING
 } cbi_cli_weights;
 
-/* The file that a database names, with the hash that it stores, against what the trial gives now. */
+/* The file that a database names, with the hash that it stores, against what the trial gives now.
+ */
 CB_MUST_USE cb_status cbi_cli_weights_check(const char *database, const char *name,
                                             const char *sha256, const cb_trial *trial,
                                             const cb_trial_result *result, cbi_cli_weights *out,

@@ -39,6 +39,7 @@ static const cbi_cli_command *const commands[] = {
     &cbi_cmd_table,
     &cbi_cmd_compare,
     &cbi_cmd_importance,
+    &cbi_cmd_report,
     &cbi_cmd_verify,
     &cbi_cmd_export,
     &cbi_cmd_merge,
