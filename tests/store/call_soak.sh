@@ -67,8 +67,7 @@ one() {
     *) fault "$what: exit status $ended" ;;
     esac
     is_whole_copy it.db
-    # shellcheck disable=SC2086 # words
-    run_study it.db $again 2> err_again || fault "$what, and then: exit status $?: $(cat err_again)"
+    run_study it.db 2> err_again || fault "$what, and then: exit status $?: $(cat err_again)"
     is_complete it.db calm.bits
     points=$((points + 1))
     if [ "$bad" -gt "$before" ]; then

@@ -3,7 +3,7 @@
 # Kills the runs of a study again and again, each time followed by the same command, and looks
 # whether anything is lost, done twice, or left behind.
 #
-#   tests/store/kill_soak.sh CELLBENCH [--trials N] [--kills N] [--runs N] [--jobs N] [--seed N]
+#   tests/store/kill_soak.sh CELLBENCH [--trials N] [--epochs N] [--kills N] [--runs N] [--jobs N] [--seed N]
 #
 # As many kills as --kills (40) says hit runs of a study of --trials (300) trials, --runs (1) of
 # which work on the one database at any time, with --jobs (2) workers each. What dies (kill -9) and
@@ -17,23 +17,25 @@
 # After each kill: no process left, the database whole. When the study is complete: every result, curve
 # and setting has the bits of an undisturbed run, no trial was done twice, weights are as recorded,
 # no lock, log, temporary or checkpoint file is left. A study that is complete before the last kill is
-# begun again from nothing.
+# begun again from nothing. With many --epochs (12) trials are long enough to have checkpoints, each
+# 20 ms at most, and to go on from them: how many did is told.
 #
 # "call" and "keeping" need the library fault_call.so of the build: FAULT_CALL names it.
 trials=300
+epochs=12
 kills=40
 runs=1
 jobs=2
-options="trials kills runs jobs seed"
+options="trials epochs kills runs jobs seed"
 . "$(dirname "$0")/soak.sh"
 
 fault_call=${FAULT_CALL:-}
 [ -n "$fault_call" ] || echo "FAULT_CALL is not set: no kills inside calls"
 file_calls=pwrite,fsync,rename,unlink,truncate,create
 
-write_study study.lua $(((trials - 6) / 6)) 12
+write_study study.lua $(((trials - 6) / 6)) "$epochs"
 started_ms=$(now_ms)
-run_study calm.db || fault "the undisturbed run: exit status $?"
+"$cellbench" run study.lua --db calm.db --jobs "$jobs" --quiet --checkpoint 0 || fault "the undisturbed run: exit status $?"
 longest_ms=$(($(now_ms) - started_ms)) # until a kill that is timed
 bits calm.db > calm.bits
 is_complete calm.db calm.bits
@@ -152,6 +154,7 @@ kills_done=0
 number=0
 complete=0
 completed=0
+resumed=0
 count_early=0 count_coordinator=0 count_worker=0 count_both=0 count_call=0 count_keeping=0
 
 # The study is complete: all runs end by themselves.
@@ -163,6 +166,7 @@ conclude() {
     run_study soak.db 2> err || fault "nothing left to do: exit status $?: $(cat err)"
     is_complete soak.db calm.bits
     completed=$((completed + 1))
+    resumed=$((resumed + $(sqlite3 soak.db "select count(*) from attempt where resumed_epochs > 0")))
     [ "$bad" -eq 0 ] || finish
     rm -rf soak.db soak.weights
     complete=0
@@ -195,5 +199,5 @@ done
 conclude
 
 echo "$kills_done kills of $runs run(s) of $trials trials: $count_early early, $count_coordinator coordinator," \
-    "$count_worker worker, $count_both both, $count_call at a call, $count_keeping keeping; $completed studies completed"
+    "$count_worker worker, $count_both both, $count_call at a call, $count_keeping keeping; $completed studies completed, $resumed trials gone on with from a checkpoint"
 finish

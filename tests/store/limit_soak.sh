@@ -51,8 +51,7 @@ case_of() {
     esac
     [ -z "$restore" ] || eval "$restore"
     is_whole_copy it.db
-    # shellcheck disable=SC2086 # words
-    run_study it.db $again 2> err_again || fault "$what, and then: exit status $?: $(cat err_again)"
+    run_study it.db 2> err_again || fault "$what, and then: exit status $?: $(cat err_again)"
     is_complete it.db calm.bits
     if [ "$bad" -gt "$before" ]; then
         echo "  ($what; it said: $(cat err))"
@@ -151,7 +150,7 @@ $(echo "$command" | sed 's|it.db|disk/it.db|') > out 2> err
 ended=\$?
 sqlite3 disk/it.db 'pragma integrity_check' > whole 2>&1
 mount -o remount,size=16m disk
-$(echo "$command $again" | sed 's|it.db|disk/it.db|') > out 2> err_again
+$(echo "$command" | sed 's|it.db|disk/it.db|') > out 2> err_again
 echo \$? > again
 cp -r disk/. it
 exit \$ended

@@ -101,16 +101,7 @@ return cb.study {
 END
 }
 
-# Options of `run` that this program has: short times between checkpoints, where there are any.
-checkpoints=
-if "$cellbench" run --help 2> /dev/null | grep -q -e --checkpoint; then
-    checkpoints="--checkpoint 0.02"
-fi
-
-# Options that bring back trials that failed by no fault of their own; a program with checkpoints knows
-# them by itself.
-again=''
-[ -n "$checkpoints" ] || again=--retry-failed
+checkpoints="--checkpoint 0.02"
 
 # run_study DB [OPTION...]: the command that is repeated after each kill.
 run_study() {
