@@ -89,6 +89,7 @@ struct cb_store {
     int is_wal;
     int wait_ms;
     int wal_pages;    /* size of the log after the last commit */
+    int wal_tried;    /* its size at the last checkpoint, if readers kept it from being whole */
     cbi_guard *guard; /* of the connection that queries use; made with it */
 
     cbi_lock lock; /* closed in read mode */
