@@ -22,15 +22,25 @@ static const cb_compare_cell *same_cell(const cb_compare_task *task, const cb_co
     return NULL;
 }
 
-/* Tasks with values are blocks. Returns how many. */
+static int is_block(const cb_compare_task *task) {
+    size_t with_values = 0;
+    for (size_t i = 0; i < task->cell_count; i++)
+        with_values += task->cells[i].n > 0;
+    return with_values >= 2;
+}
+
+/* Tasks with values are blocks; of several studies on one task the last: two answers to the same
+ * question are no two questions. Returns how many. */
 static size_t find_blocks(const cb_compare *c, size_t *block) {
     size_t n = 0;
     for (size_t t = 0; t < c->task_count; t++) {
-        size_t with_values = 0;
-        for (size_t i = 0; i < c->tasks[t].cell_count; i++)
-            with_values += c->tasks[t].cells[i].n > 0;
-        if (with_values >= 2)
-            block[n++] = t;
+        size_t at = 0;
+        if (!is_block(&c->tasks[t]))
+            continue;
+        while (at < n && c->tasks[block[at]].task_id != c->tasks[t].task_id)
+            at++;
+        block[at] = t;
+        n += at == n;
     }
     return n;
 }

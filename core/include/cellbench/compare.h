@@ -217,9 +217,9 @@ typedef struct cb_compare_task {
     size_t warning_count;
 } cb_compare_task;
 
-/* Cells over tasks: Friedman's test (p is chi-square's) on the ranks of the means, and
- * Nemenyi's critical difference (Demsar 2006). A block is a study and task; cells are the same if
- * name and equations are, and only those that all blocks have are in it. */
+/* Cells over tasks: Friedman's test (p is chi-square's) on the ranks of the means, and Nemenyi's
+ * critical difference (Demsar 2006). A block is a task, of several studies on it the last; cells
+ * are the same if name and equations are, and only those that all blocks have are in it. */
 typedef struct cb_compare_ranks {
     size_t block_count, cell_count; /* 0 cells: there is nothing to rank */
     char **names;                   /* cells, best average rank first */
