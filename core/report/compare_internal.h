@@ -24,7 +24,10 @@ typedef struct cbi_compare_draft {
     cbi_compare_facts *facts; /* [task_count] */
 } cbi_compare_draft;
 
-/* Tasks with their cells, and notes. */
+/* What stands around the values of the tasks: facts, settings in words, notes. */
+CB_MUST_USE cb_status cbi_compare_facts_read(cbi_compare_draft *d, const cb_value *study,
+                                             int64_t version, cb_err *err);
+/* Tasks with their cells, and all around them. */
 CB_MUST_USE cb_status cbi_compare_read(cbi_compare_draft *d, cb_err *err);
 /* All pairs of one task, with words. */
 CB_MUST_USE cb_status cbi_compare_pairs(const cbi_compare_draft *d, cb_compare_task *task,

@@ -30,7 +30,6 @@ typedef struct gathered {
 typedef struct reader {
     cbi_compare_draft *draft;
     cb_compare *compare;
-    int64_t version;
     size_t task_capacity, cell_capacity, tried_capacity; /* of the last ones */
     size_t at_task, at_cell;                             /* where the pass over trials is */
     int is_open;                                         /* a cell is being read */
@@ -324,153 +323,6 @@ static cb_status read_trials(reader *r, const cb_value *study, cb_err *err) {
     return st;
 }
 
-/* ---- the settings in words, and where the search ended ---- */
-
-static const char setting_sql[] =
-    "select x.name, coalesce(x.integer, x.real, x.text), min(coalesce(y.integer, y.real)), "
-    "max(coalesce(y.integer, y.real)), count(distinct coalesce(y.integer, y.real)) "
-    "from setting as x "
-    "join study_trial as st on st.study_id = x.study_id and st.cell_id in (select cell_id from "
-    "cell where name = ?4) and st.retired = 0 and st.role = 'first' "
-    "join trial as t on t.trial_id = st.trial_id and t.task_id = ?3 "
-    "left join setting as y on y.study_id = x.study_id and y.trial_id = st.trial_id "
-    "and y.name = x.name and y.type in ('integer', 'real') "
-    "where x.study_id = ?1 and x.trial_id = (select b.trial_id from study_trial as b "
-    "join trial as bt on bt.trial_id = b.trial_id join cell as bc on bc.cell_id = b.cell_id "
-    "where b.study_id = ?1 and b.retired = 0 and b.config = ?2 and bt.task_id = ?3 "
-    "and bc.name = ?4 order by b.role <> 'first', b.position limit 1) "
-    "group by x.name order by x.name";
-
-enum { LEVELS_LEAST = 3 }; /* of a setting that has an edge: with two, each value is at one */
-
-typedef struct described {
-    cbi_text setting;
-    cbi_text edges;
-} described;
-
-static cb_status take_value(void *context, const cb_query *query, cb_err *err) {
-    described *d = context;
-    (void)err;
-    const cb_value name = cb_query_column(query, 0), value = cb_query_column(query, 1);
-    const double real = cbi_report_real(query, 1);
-    cbi_text_addf(&d->setting, "%s%.*s=", d->setting.length > 0 ? " " : "", (int)name.length,
-                  name.text);
-    if (value.type == CB_VALUE_INT)
-        cbi_text_addf(&d->setting, "%" PRId64, value.integer);
-    else if (value.type == CB_VALUE_REAL)
-        cbi_text_addf(&d->setting, "%.4g", value.real);
-    else if (value.type == CB_VALUE_TEXT)
-        cbi_text_add_n(&d->setting, value.text, value.length);
-    else
-        cbi_text_add(&d->setting, "none");
-    const int is_lowest = real <= cbi_report_real(query, 2);
-    const int is_highest = real >= cbi_report_real(query, 3);
-    if (cbi_report_int(query, 4) >= LEVELS_LEAST && (is_lowest || is_highest))
-        cbi_text_addf(&d->edges, "%s%s %.*s", d->edges.length > 0 ? ", " : "",
-                      is_lowest ? "lowest" : "highest", (int)name.length, name.text);
-    return CB_OK;
-}
-
-static cb_status describe(reader *r, size_t number, cb_compare_cell *cell, cb_err *err) {
-    const cb_compare_task *task = &r->compare->tasks[number];
-    const cb_value at[] = {
-        {.type = CB_VALUE_INT, .integer = task->study_id},
-        {.type = CB_VALUE_INT, .integer = cell->config},
-        {.type = CB_VALUE_INT, .integer = task->task_id},
-        {.type = CB_VALUE_TEXT, .text = cell->name, .length = strlen(cell->name)}};
-    described d = {.setting = {0}};
-    cb_status st = cbi_report_each(r->draft->store, setting_sql, at, 4, take_value, &d, err);
-    cbi_text *edges = &r->draft->facts[number].edges;
-    if (st == CB_OK && d.edges.length > 0)
-        cbi_text_addf(edges, "%s%s (%s)", edges->length > 0 ? ", " : "", cell->name, d.edges.data);
-    if (st == CB_OK && (d.edges.failed || edges->failed))
-        st = cb_fail(err, CB_ENOMEM, "the settings of a cell");
-    if (st == CB_OK)
-        st = cbi_text_take(&d.setting, &cell->setting, err);
-    cbi_text_fini(&d.setting);
-    cbi_text_fini(&d.edges);
-    return st;
-}
-
-/* ---- what the results were computed with ---- */
-
-static const char facts_sql[] =
-    "select st.study_id, t.task_id, count(distinct a.numerics || ' ' || a.instruction_set), "
-    "group_concat(distinct a.instruction_set || ', numerics ' || a.numerics), "
-    "count(distinct r.machine_id) from study_trial as st "
-    "join trial as t on t.trial_id = st.trial_id and t.state in ('done', 'diverged') "
-    "join attempt as a on a.attempt_id = t.result_attempt_id "
-    "join run as r on r.run_id = a.run_id "
-    "where st.retired = 0 and (?1 = 0 or st.study_id = ?1) group by st.study_id, t.task_id";
-
-static cb_status take_facts(void *context, const cb_query *query, cb_err *err) {
-    reader *r = context;
-    for (size_t i = 0; i < r->compare->task_count; i++) {
-        cbi_compare_facts *f = &r->draft->facts[i];
-        if (r->compare->tasks[i].study_id != cbi_report_int(query, 0) ||
-            r->compare->tasks[i].task_id != cbi_report_int(query, 1) || f->arithmetic_list != NULL)
-            continue;
-        f->arithmetics = (size_t)cbi_report_int(query, 2);
-        f->machines = (size_t)cbi_report_int(query, 4);
-        return cbi_report_text(query, 3, &f->arithmetic_list, err);
-    }
-    return CB_OK;
-}
-
-static cb_status take_run(void *context, const cb_query *query, cb_err *err) {
-    reader *r = context;
-    int alive = 0;
-    cb_status st = cb_store_run_alive(r->draft->store, cbi_report_int(query, 0), &alive, err);
-    for (size_t i = 0; i < r->compare->task_count && alive; i++)
-        r->compare->tasks[i].running = 1;
-    return st;
-}
-
-/* ---- studies without trials, and lists that are not all there yet ---- */
-
-static cb_status take_study(void *context, const cb_query *query, cb_err *err) {
-    reader *r = context;
-    char *name = NULL;
-    cbi_text note = {0};
-    char *text = NULL;
-    const int64_t study_id = cbi_report_int(query, 0), missing = cbi_report_int(query, 2);
-    int has_task = 0;
-    for (size_t i = 0; i < r->compare->task_count; i++)
-        has_task |= r->compare->tasks[i].study_id == study_id;
-    if (has_task && missing <= 0)
-        return CB_OK;
-    cb_status st = cbi_report_text(query, 1, &name, err);
-    if (st == CB_OK) {
-        if (!has_task)
-            cbi_text_addf(&note, "study '%s' has no trials yet", name);
-        else
-            cbi_text_addf(&note,
-                          "%" PRId64 " trials of study '%s' are not in the list yet: its "
-                          "run has not come to them",
-                          missing, name);
-        st = cbi_text_take(&note, &text, err);
-    }
-    if (st == CB_OK)
-        st = cbi_report_add(&r->compare->notes, &r->compare->note_count, text, err);
-    cbi_text_fini(&note);
-    cbi_free(name);
-    return st;
-}
-
-static cb_status read_notes(reader *r, const cb_value *study, cb_err *err) {
-    /* Lists that are registered as they are run came with version 3. */
-    const char *sql = r->version >= 3
-                          ? "select study_id, name, trial_count - registered from study where "
-                            "?1 = 0 or study_id = ?1 order by study_id"
-                          : "select study_id, name, 0 from study where ?1 = 0 or study_id = ?1 "
-                            "order by study_id";
-    cb_status st = cbi_report_each(r->draft->store, sql, study, 1, take_study, r, err);
-    if (st == CB_OK && r->compare->task_count == 0 && r->compare->note_count == 0)
-        st = cbi_report_add(&r->compare->notes, &r->compare->note_count,
-                            cbi_strdup("there is no study yet"), err);
-    return st;
-}
-
 /* ---- order, and the search ---- */
 
 /* As the leaderboard has them. */
@@ -524,26 +376,15 @@ static cb_status arrange(cb_compare_task *task, cb_err *err) {
 cb_status cbi_compare_read(cbi_compare_draft *d, cb_err *err) {
     reader r = {.draft = d, .compare = d->compare};
     cb_value study = {.type = CB_VALUE_INT};
-    cb_status st = cbi_report_version(d->store, 2, &r.version, err);
+    int64_t version;
+    cb_status st = cbi_report_version(d->store, 2, &version, err);
     if (st == CB_OK)
         st = cbi_report_study(d->store, d->options->study, &study.integer, err);
     if (st == CB_OK)
         st = cbi_report_each(d->store, settings_sql, &study, 1, take_setting, &r, err);
-    if (st == CB_OK &&
-        (d->facts = cbi_calloc(d->compare->task_count + 1, sizeof *d->facts)) == NULL)
-        st = cb_fail(err, CB_ENOMEM, "%zu tasks", d->compare->task_count);
     if (st == CB_OK)
         st = read_trials(&r, &study, err);
-    if (st == CB_OK)
-        st = cbi_report_each(d->store, facts_sql, &study, 1, take_facts, &r, err);
-    if (st == CB_OK)
-        st = cbi_report_each(d->store, "select run_id from run where state = 'running'", NULL, 0,
-                             take_run, &r, err);
-    for (size_t t = 0; t < d->compare->task_count && st == CB_OK; t++) {
-        cb_compare_task *task = &d->compare->tasks[t];
-        st = arrange(task, err);
-        for (size_t i = 0; i < task->cell_count && st == CB_OK; i++)
-            st = describe(&r, t, &task->cells[i], err);
-    }
-    return st == CB_OK ? read_notes(&r, &study, err) : st;
+    for (size_t i = 0; i < d->compare->task_count && st == CB_OK; i++)
+        st = arrange(&d->compare->tasks[i], err);
+    return st == CB_OK ? cbi_compare_facts_read(d, &study, version, err) : st;
 }
