@@ -21,6 +21,10 @@ add_library(cellbench::cellbench ALIAS cellbench_shared)
 add_library(cellbench_static STATIC ${objects})
 target_link_libraries(cellbench_shared PRIVATE ${libraries} cellbench_flags m)
 target_link_options(cellbench_shared PRIVATE -Wl,--no-undefined)
+if(CELLBENCH_FUZZ)
+  # clang leaves the sanitizer's functions to the program: no library can be complete.
+  set_target_properties(cellbench_shared PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
 set_target_properties(cellbench_shared cellbench_static PROPERTIES
   OUTPUT_NAME cellbench LINKER_LANGUAGE C)
 set_target_properties(cellbench_shared PROPERTIES
