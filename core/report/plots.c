@@ -101,6 +101,8 @@ void cbi_plot_seeds(cbi_figure *figure, const cbi_report_part *part, cbi_pool *p
         values += cell->n;
         if (each != NULL)
             (void)cbi_series_thin(each, cbi_plot_share(part));
+        if (cell->n < 2)
+            continue; /* its mean is the dot itself */
         cbi_series *mean = cbi_figure_add(figure, pool,
                                           &(cbi_series){.name = cell->name,
                                                         .what = "mean and 95 % interval",

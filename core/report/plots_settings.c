@@ -83,7 +83,9 @@ void cbi_plot_importance(cbi_figure *figure, const cbi_report_part *part, cbi_po
         "Functional analysis of variance on a random forest: how much of the variance of the "
         "validation value each setting explains alone, over all settings tried%s. Bars: 95 %% "
         "interval over the trees.",
-        leading != NULL && leading->cell == NULL ? "; the cell itself counts as one" : "");
+        leading != NULL && leading->cell == NULL ? "; black: of all cells together, where the cell "
+                                                   "itself counts as one; in colour: of each cell"
+                                                 : "");
 }
 
 /* Numbers go along the axis; categories take the places 0, 1, ... and become rows. */

@@ -140,11 +140,15 @@
         extend(base(series), { data: data, pointHitRadius: 8, pointRadius: data.length === 1 ? 4 : 0 })
       ];
     },
-    range: function (series, data) {
+    range: function (series, data, figure) {
+      /* Where a row is not a cell, several cells share it, and colours tell them apart. */
+      var shared = !figure.rows[0] || figure.rows[0].cell === undefined;
+      var size = shared ? 4 : 6;
       return data.map(function (p) {
-        return extend(base(series), { borderWidth: 2.5, order: 1, pointStyle: "rectRot",
-          backgroundColor: css("--card"), borderColor: css("--ink"), pointBorderWidth: 2,
-          pointRadius: [0, 6, 0], pointHoverRadius: [0, 7, 0],
+        return extend(base(series), { borderWidth: shared ? 1.5 : 2.5, order: 1,
+          pointStyle: shared ? base(series).pointStyle : "rectRot",
+          backgroundColor: css("--card"), borderColor: shared ? colour(series.cell) : css("--ink"),
+          pointBorderWidth: 2, pointRadius: [0, size, 0], pointHoverRadius: [0, size + 1, 0],
           data: [{ x: p.low === null ? p.x : p.low, y: p.y }, p, { x: p.high === null ? p.x : p.high, y: p.y }] });
       });
     },
@@ -214,12 +218,15 @@
     var rows = place(figure, hidden), sets = [];
     figure.series.forEach(function (series) {
       if (series.cell !== undefined && hidden[series.cell]) return;
-      sets = sets.concat(DRAW[series.mark](series, points(series, rows, figure)));
+      sets = sets.concat(DRAW[series.mark](series, points(series, rows, figure), figure));
     });
     if (figure.reference !== undefined) sets.push(referenceLine(figure.reference, rows.names.length));
     if (entry.chart) entry.chart.destroy();
-    if (figure.rows)
-      entry.place.style.height = Math.max(150, 84 + rows.names.length * (narrow ? 38 : 42)) + "px";
+    if (figure.rows) {
+      var shared = figure.rows[0] && figure.rows[0].cell === undefined;
+      var each = shared ? Math.max(34, 14 * figure.series.length) : narrow ? 38 : 42;
+      entry.place.style.height = Math.max(150, 84 + rows.names.length * each) + "px";
+    }
     entry.chart = new Chart(entry.place.querySelector("canvas"), {
       type: "scatter",
       data: { datasets: sets },
