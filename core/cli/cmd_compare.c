@@ -374,7 +374,7 @@ const cbi_cli_command cbi_cmd_compare = {
             "value of the first is above one of the second, less how often below: -1, always\n"
             "below, so better. What the numbers do not support is said in notes below them.\n"
             "\n"
-            "Squared errors (mse) are compared by ratios, on the scale of their logarithms, for\n"
+            "Squared errors (mse) are compared by ratios (on the scale of logarithms), for\n"
             "they range over orders of magnitude; everything else by differences.\n"
             "\n"
             "With several tasks: average ranks, Friedman's test, Nemenyi's difference.\n",
