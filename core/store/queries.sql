@@ -53,7 +53,8 @@ WHERE state = 'done'
 GROUP BY cell, rate
 ORDER BY cell, rate;
 
--- The same differences with their certainty: Wilcoxon's p over the pairs, and that of a t test.
+-- The same differences with their certainty: Wilcoxon's p over the pairs, and that of a t test. Only a
+-- first look: pairs of one setting are more alike than others. `cellbench compare` tests the chosen ones.
 -- (`wilcoxon_p` and the like are functions of cellbench; in the sqlite3 shell `.load cellbench_stats`.)
 SELECT cell_a, cell_b, median(difference) AS median_difference, wilcoxon_p(test_a, test_b) AS wilcoxon,
        paired_p(test_a, test_b) AS paired_t
