@@ -123,9 +123,11 @@ static int is_keyed(const cbi_figure *figure) {
 }
 
 void cbi_figure_gnuplot(cbi_text *out, const cbi_figure *figure) {
-    cbi_text_add(out, "set encoding utf8\nset border 3 lc rgb '#59626d'\nset tics nomirror out\n"
-                      "set grid x y lc rgb '#e4e6e9' lt 1 lw 0.5\n"
-                      "set key outside top horizontal left Left reverse samplen 2\n");
+    cbi_text_add(
+        out,
+        "set encoding utf8\nset border 3 lc rgb '#59626d'\nset tics nomirror out\nset format '%g'\n"
+        "set grid x y lc rgb '#e4e6e9' lt 1 lw 0.5\n"
+        "set key outside top horizontal left Left reverse samplen 2\n");
     add_axis(out, 'x', &figure->x);
     add_axis(out, 'y', &figure->y);
     if (figure->rows != NULL)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/hash.h"
 #include "report/page_text.h"
 
@@ -53,6 +54,12 @@ void cbi_page_words(cbi_text *out, const cbi_report_part *part, const char *word
         cbi_text_fini(&plain);
     }
     cbi_text_add(out, "</bdi>");
+}
+
+char *cbi_page_sentence(const char *words, const char **rest) {
+    const char *end = strstr(words, ". ");
+    *rest = end != NULL ? end + 2 : NULL;
+    return cbi_strndup(words, end != NULL ? (size_t)(end - words) + 1 : strlen(words));
 }
 
 /* The shapes of report.js, in the same order. */
@@ -199,17 +206,22 @@ static void add_contents(cbi_text *out, const cbi_page *page) {
     const cb_compare *compare = page->data->compare;
     if (compare->task_count < 2)
         return;
-    cbi_text_add(out, "<nav aria-label=\"Studies\"><h2>Studies in this database</h2><ul>\n");
+    cbi_text_addf(out, "<nav aria-label=\"Studies\"><h1>%zu studies</h1><ul>\n",
+                  compare->task_count);
     for (size_t i = 0; i < compare->task_count; i++) {
+        const char *rest;
+        char *first = cbi_page_sentence(compare->tasks[i].answer, &rest);
         cbi_text_addf(out, "<li><a href=\"#p%zu\">", i + 1);
         cbi_html_name(out, compare->tasks[i].study);
         cbi_text_add(out, "</a>: ");
-        cbi_page_words(out, &page->data->parts[i], compare->tasks[i].answer);
+        cbi_page_words(out, &page->data->parts[i], first != NULL ? first : "");
+        out->failed |= first == NULL;
+        cbi_free(first);
         cbi_text_add(out, "</li>\n");
     }
     cbi_text_add(out, "</ul>");
     if (compare->ranks.cell_count > 0) {
-        cbi_text_add(out, "<p>Over all of them: ");
+        cbi_text_add(out, "<p>");
         cbi_page_words(out, &page->data->parts[0], compare->ranks.words);
         cbi_text_add(out, "</p>");
     }

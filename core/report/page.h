@@ -32,6 +32,10 @@ void cbi_page_repeat(cbi_text *out, const cbi_page_part *p);
 
 /* Sentences of the comparison: long names within them are cut as names are. */
 void cbi_page_words(cbi_text *out, const cbi_report_part *part, const char *words);
+/* A copy of the first sentence; *rest: what follows it, or NULL. Where a name looks like the end of
+ * a sentence, it ends there: only the look depends on it. NULL when memory is out. Caller:
+ * cbi_free. */
+char *cbi_page_sentence(const char *words, const char **rest);
 /* The mark of a cell in charts, and its name. */
 void cbi_page_cell(cbi_text *out, const cbi_report_part *part, size_t cell);
 /* "<dt>label</dt><dd>text</dd>", nothing if the text is empty. */

@@ -129,17 +129,16 @@ static void add_state(cbi_text *out, const cb_compare_task *task) {
         floor(100.0 * (double)ended / (double)task->trials));
 }
 
-/* The first sentence stands out. Where a name looks like the end of one, the rest does not. */
+/* The first sentence stands out. */
 static void add_answer(cbi_text *out, const cbi_page_part *p) {
-    const char *answer = p->part->compare->answer, *end = strstr(answer, ". ");
-    const size_t n = end != NULL ? (size_t)(end - answer) + 1 : strlen(answer);
-    char *first = cbi_strndup(answer, n);
+    const char *rest;
+    char *first = cbi_page_sentence(p->part->compare->answer, &rest);
     cbi_text_addf(out, "<div class=\"answer\" id=\"p%zu-answer\"><h2>Answer</h2><p>", p->number);
     cbi_page_words(out, p->part, first != NULL ? first : "");
     cbi_text_add(out, "</p>");
-    if (end != NULL) {
+    if (rest != NULL) {
         cbi_text_add(out, "<p>");
-        cbi_page_words(out, p->part, end + 2);
+        cbi_page_words(out, p->part, rest);
         cbi_text_add(out, "</p>");
     }
     cbi_text_add(out, "</div>\n");

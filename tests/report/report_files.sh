@@ -88,10 +88,13 @@ page_of "update trial set state = 'pending', result_attempt_id = null where tria
 says changed.html 'not finished'
 page_of "delete from setting; delete from study_trial; delete from study"
 says changed.html 'Nothing to report yet'
-page_of "pragma writable_schema = 0"
-sqlite3 changed.db "insert into study select 2, 'second', script_path, script, git_commit, edition, created_utc, updated_utc,
-    trial_count, registered from study" 2> /dev/null &&
-    { expect 0 report changed.db; says changed.html 'second'; }
+cp tiny.db both.db
+expect 0 run one.lua --db both.db --quiet
+expect 0 report both.db
+says both.html '<h1>2 studies' 'href="#p2"' 'id="p2-answer"'
+same 'ids of two studies are unique' "$(grep -oE ' id="[^"]*"' both.html | sort | uniq -d)" ''
+expect 0 report both.db --study one
+grep -q 'id="p2"' both.html && fault '--study one has two'
 {
     cat "$scripts/../store/fixtures/schema_1.sql"
     echo 'pragma application_id = 1128418883; pragma user_version = 1;'
