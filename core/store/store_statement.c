@@ -301,15 +301,17 @@ cb_status cbi_store_end(cb_store *store, cb_status st, cb_err *err) {
 }
 
 void cbi_store_checkpoint(cb_store *store, int pages) {
+    enum { CHECKPOINT_WAIT_MS = 100 };
     if (store->wal_pages < store->wal_tried) /* another process has begun the log anew */
         store->wal_tried = 0;
     if (!store->is_wal || store->wal_pages <= pages ||
         (store->wal_tried > 0 && store->wal_pages <= store->wal_tried + pages / 8) ||
         cbi_lock_take(&store->lock, CBI_LOCK_CHECKPOINT, CBI_LOCK_EXCLUSIVE, 0, NULL) != CB_OK)
         return;
-    /* A reader in the middle of the log only makes the checkpoint a partial one: not waited for. The
-     * next is tried some commits later, for each costs two syncs. */
-    sqlite3_busy_timeout(store->db, 0);
+    /* Readers of the log are waited for, but not long; who begins to read meanwhile does without
+     * it. If one stays the checkpoint is only a partial one, and the next is tried some commits
+     * later, for each costs two syncs. */
+    sqlite3_busy_timeout(store->db, CHECKPOINT_WAIT_MS);
     int rc = sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     store->wal_tried = rc == SQLITE_OK ? 0 : store->wal_pages;
     if (rc == SQLITE_OK)

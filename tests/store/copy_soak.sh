@@ -48,9 +48,13 @@ copy() {
     cp soak.db "copy_$1/"
     below "$gap"
     wait_ms "$random"
-    if ! cp soak.db-wal "copy_$1/" 2> /dev/null; then
-        rm -r "copy_$1"
-        return 1
+    cp soak.db-wal "copy_$1/" 2> /dev/null
+    if [ ! -s "copy_$1/soak.db-wal" ]; then
+        sleep 0.5 # an end is under way
+        if ! kill -0 "$pid" 2> /dev/null; then
+            rm -r "copy_$1"
+            return 1
+        fi
     fi
     [ ! -d soak.weights ] || cp -r soak.weights "copy_$1/" 2> /dev/null # temporary names come and go
     # Looked at in a copy of the copy: the shell would put the log into the database.

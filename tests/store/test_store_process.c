@@ -59,8 +59,14 @@ static int child_work(const work *w) {
             for (;;)
                 pause();
         }
-        if (cb_store_claim(store, w->study_id, &claim, &got, NULL) != CB_OK)
+        cb_err err = {0};
+        cb_status st;
+        while ((st = cb_store_claim(store, w->study_id, &claim, &got, &err)) == CB_EBUSY)
+            ; /* as a coordinator does: a slow machine is no error */
+        if (st != CB_OK) {
+            fprintf(stderr, "claim: %s\n", err.text);
             return 3;
+        }
         if (got && w->hold == 0 && !child_finish(store, &claim, w->force))
             return 4;
         cb_claim_fini(&claim);
