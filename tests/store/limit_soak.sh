@@ -70,8 +70,9 @@ half_way() {
 for n in 4 5 6 $(sizes 8 24 10); do
     case_of "$n descriptors" "ulimit -n $n; exec \$run"
 done
+"$cellbench" --version | grep -q fsanitize=address && echo "left out: address space, of which a sanitizer needs terabytes"
 for kilobytes in $(sizes 20000 300000 50000); do
-    case_of "$kilobytes KB of address space" "ulimit -v $kilobytes; exec \$run"
+    "$cellbench" --version | grep -q fsanitize=address || case_of "$kilobytes KB of address space" "ulimit -v $kilobytes; exec \$run"
 done
 silent=1 # the file that the message goes to is one that may not grow
 for blocks in 0 1; do
