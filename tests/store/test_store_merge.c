@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "faults.h"
 #include "store/store_internal.h"
 
 typedef struct told {
@@ -56,6 +57,12 @@ static void run_sql(const fixture *f, const char *name, const char *sql) {
     if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%s: %s", sql, message);
     sqlite3_close(db);
+}
+
+static void run_shell(const fixture *f, const char *what) {
+    char command[256];
+    snprintf(command, sizeof command, "cd '%s' && %s", f->folder, what);
+    assert_int_equal(system(command), 0);
 }
 
 static cb_status merge(const fixture *f, const char *out, const char *in, told *t,
@@ -452,6 +459,70 @@ static void test_killed(void **state) {
     assert_true(whole < 14);
 }
 
+/* ---- memory ---- */
+
+/* Not by our allocator, which is under test. */
+static size_t read_whole(const char *path, unsigned char *bytes, size_t most) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t n = fread(bytes, 1, most, file);
+    fclose(file);
+    assert_true(n < most);
+    return n;
+}
+
+enum { OUT_MOST = 1 << 20 };
+
+typedef struct merge_work {
+    const fixture *f;
+    unsigned char *out, *after; /* OUT before, and behind a merge */
+    size_t size;
+} merge_work;
+
+static cb_status merge_once(void *context) {
+    merge_work *w = context;
+    cb_store *to = NULL, *from = NULL;
+    cb_merge_counts n = {0};
+    cb_err error = {0};
+    const char *out = path_of(w->f, "out.db");
+    FILE *file = fopen(out, "wb");
+    assert_true(file != NULL && fwrite(w->out, 1, w->size, file) == w->size && fclose(file) == 0);
+    run_shell(w->f, "rm -rf out.weights");
+    cb_status st = cb_store_open(&to, out, CB_STORE_WRITE, &error);
+    if (st == CB_OK)
+        st = cb_store_open(&from, path_of(w->f, "a.db"), CB_STORE_READ, &error);
+    if (st == CB_OK)
+        st = cb_store_merge(to, from, NULL, &n, &error);
+    cb_store_close(from);
+    cb_store_close(to);
+    assert_int_equal(n.weights, st == CB_OK);
+    assert_int_equal(n.trials, st == CB_OK ? 4 : 0);
+    expect_no_litter(out);
+    if (st != CB_OK) {
+        assert_true(error.text[0] != '\0');
+        assert_int_equal(read_whole(out, w->after, OUT_MOST), w->size);
+        assert_memory_equal(w->after, w->out, w->size);
+        run_shell(w->f, "! find out.weights -type f ! -name '*.safetensors' 2> /dev/null | grep .");
+    }
+    return st;
+}
+
+static void test_memory(void **state) {
+    merge_work work = {.f = *state, .out = malloc(OUT_MOST), .after = malloc(OUT_MOST)};
+    assert_true(work.out != NULL && work.after != NULL);
+    make(work.f, "a.db", "s", 0, 6, 4);
+    assert_int_equal(mkdir(path_of(work.f, "a.weights"), 0777), 0);
+    must(cbi_file_write(path_of(work.f, "a.weights/x.safetensors"), "weights", 7, err));
+    keep_weights(work.f, "a.db", "a.weights/x.safetensors", "weights");
+    run_sql(work.f, "a.db",
+            "UPDATE study SET script = 'another'"); /* which gives it another name */
+    make(work.f, "out.db", "s", 4, 4, 2);
+    work.size = read_whole(path_of(work.f, "out.db"), work.out, OUT_MOST);
+    assert_true(faults_run(merge_once, &work) > 10);
+    free(work.out);
+    free(work.after);
+}
+
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
@@ -466,6 +537,7 @@ int main(void) {
         CASE(test_bad_inputs),
         CASE(test_weights),
         CASE(test_killed),
+        CASE(test_memory),
     };
     return cmocka_run_group_tests_name("store_merge", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "faults.h"
 #include "store/store_internal.h"
 
 static cb_store *open_as(const char *path, int is_network, int wait_ms) {
@@ -206,6 +207,49 @@ static void test_migrate_2(void **state) {
     check_version(*state, SCHEMA_2, "PRAGMA user_version = 2");
 }
 
+/* An earlier version, opened and read. */
+static cb_status read_once(void *context) {
+    const char *path = context;
+    cb_store *store = NULL;
+    cb_query *query = NULL;
+    cb_study_counts counts;
+    cb_err error = {0};
+    int has_row = 0;
+    cb_status st = cb_store_open(&store, path, CB_STORE_READ, &error);
+    if (st == CB_OK)
+        st = cb_query_open(&query, store, "SELECT * FROM leaderboard", NULL, 0, &error);
+    if (st == CB_OK)
+        st = cb_query_next(query, &has_row, &error);
+    assert_int_equal(has_row, st == CB_OK);
+    if (st == CB_OK)
+        st = cb_store_study_count(store, 1, &counts, &error);
+    cb_query_close(query);
+    cb_store_close(store);
+    assert_true(st == CB_OK || error.text[0] != '\0');
+    expect_no_litter(path);
+    return st;
+}
+
+static void test_memory(void **state) {
+    const fixture *f = *state;
+    const char *const schemas[] = {SCHEMA_1, SCHEMA_2};
+    for (int v = 0; v < 2; v++) {
+        char path[128], version[64];
+        char *before = NULL, *after = NULL;
+        size_t before_length = 0, after_length = 0;
+        snprintf(path, sizeof path, "%s/%d.db", f->folder, v);
+        snprintf(version, sizeof version, "PRAGMA user_version = %d", v + 1);
+        make_version(path, schemas[v], version);
+        must(cbi_file_read(&before, &before_length, path, 1 << 24, err));
+        assert_true(faults_run(read_once, path) > 5);
+        must(cbi_file_read(&after, &after_length, path, 1 << 24, err));
+        assert_int_equal(after_length, before_length);
+        assert_memory_equal(after, before, before_length);
+        cbi_free(before);
+        cbi_free(after);
+    }
+}
+
 /* Views that another build made are made anew when the database is opened for writing. */
 static void test_views_remade(void **state) {
     const fixture *f = *state;
@@ -230,10 +274,8 @@ static void test_views_remade(void **state) {
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_migrate),
-        CASE(test_migrate_1),
-        CASE(test_migrate_2),
-        CASE(test_views_remade),
+        CASE(test_migrate), CASE(test_migrate_1),    CASE(test_migrate_2),
+        CASE(test_memory),  CASE(test_views_remade),
     };
     return cmocka_run_group_tests_name("store_migrate", tests, NULL, NULL);
 }
