@@ -43,8 +43,9 @@ static void test_two_jobs(void **state) {
     watcher w = {.interrupt_workers = 1};
     assert_runs(path_of(db, sizeof db, "two.db"), &w, 2);
     assert_same_as_reference(db);
-    /* Never more at work than there are workers, whatever waits for its commit. */
-    assert_int_equal(w.most_running, 2);
+    /* Never more at work than there are workers, whatever waits for its commit; less where one is
+     * done before the other is up. */
+    assert_in_range(w.most_running, 1, 2);
     /* Such signals are for the coordinator to decide on: no worker was lost by them. */
     assert_int_equal(w.interrupt_workers, 0);
     assert_int_equal(query_number(db, "SELECT count(*) FROM attempt"), TRIALS);
