@@ -5,7 +5,7 @@
 # and is called as SCRIPT CELLBENCH. It works in a folder of its own, which is removed at its end.
 set -u
 cellbench=$(realpath "$1")
-folder=$(mktemp -d)
+folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
 count=0
