@@ -6,7 +6,7 @@ set -eu
 cellbench=$1
 source=$2
 extension=$3
-scratch=$(mktemp -d)
+scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 
 sed -e 's/train = 2000, valid = 500, test = 500/train = 60, valid = 20, test = 20/' \

@@ -10,7 +10,7 @@ page=$(realpath "$2")
 name=$(basename "$page")
 shift 2
 command -v sqlite3 > /dev/null || { echo "skipped: the tour of $name needs sqlite3"; exit 77; }
-folder=$(mktemp -d)
+folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 mkdir bin

@@ -10,7 +10,7 @@ libdir=$2
 version=$3
 generator=$4 # the one that is there; CMake would look for make
 consumer=$(cd "$(dirname "$0")/consumer" && pwd)
-scratch=$(mktemp -d)
+scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 prefix=$scratch/prefix
 

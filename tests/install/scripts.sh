@@ -7,7 +7,7 @@
 set -euo pipefail
 
 root=$1
-scratch=$(mktemp -d)
+scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 bin=$scratch/bin
 calls=$scratch/calls
