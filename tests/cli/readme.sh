@@ -40,8 +40,8 @@ done
 
 # What a tour promises: every trial finished, none of them twice.
 for db; do
-    left=$(sqlite3 "$db" "select count(*) from trial where state not in ('done', 'diverged')")
-    twice=$(sqlite3 "$db" "select count(*) from (select trial_id from attempt
+    left=$(sqlite3 -cmd ".timeout 5000" "$db" "select count(*) from trial where state not in ('done', 'diverged')")
+    twice=$(sqlite3 -cmd ".timeout 5000" "$db" "select count(*) from (select trial_id from attempt
         where state in ('done', 'diverged') group by trial_id having count(*) > 1)")
     [ "$left $twice" = "0 0" ] || { echo "$db: $left trials not finished, $twice done twice"; exit 1; }
 done
