@@ -39,6 +39,8 @@ struct cb_query {
     int is_limited;
     sqlite3_stmt *statement;
     char *path;
+    char **name; /* copies: SQLite's own go when it prepares the statement anew */
+    size_t columns;
 };
 
 void cbi_store_bind_value(sqlite3_stmt *statement, int index, const cb_value *value) {
@@ -237,6 +239,18 @@ static cb_status prepare(cb_query *query, const char *sql, size_t n, cb_err *err
     return CB_OK;
 }
 
+static cb_status keep_names(cb_query *query, cb_err *err) {
+    const size_t n = (size_t)sqlite3_column_count(query->statement);
+    if ((query->name = cbi_calloc(n + 1, sizeof *query->name)) == NULL)
+        return cb_fail(err, CB_ENOMEM, "query: %zu columns", n);
+    for (; query->columns < n; query->columns++) {
+        const char *name = sqlite3_column_name(query->statement, (int)query->columns);
+        if (name == NULL || (query->name[query->columns] = cbi_strdup(name)) == NULL)
+            return cb_fail(err, CB_ENOMEM, "query: the names of %zu columns", n);
+    }
+    return CB_OK;
+}
+
 cb_status cb_query_open(cb_query **out, cb_store *store, const char *sql, const cb_value *values,
                         size_t n, cb_err *err) {
     cb_status st = CB_OK;
@@ -251,7 +265,7 @@ cb_status cb_query_open(cb_query **out, cb_store *store, const char *sql, const 
     query->guard = store->guard;
     query->guard->users++;
     query->guard->reads_unknown = 0;
-    if ((st = prepare(query, sql, n, err)) != CB_OK)
+    if ((st = prepare(query, sql, n, err)) != CB_OK || (st = keep_names(query, err)) != CB_OK)
         goto out;
     query->is_limited = query->guard->reads_unknown;
     for (size_t i = 0; i < n; i++)
@@ -285,14 +299,11 @@ cb_status cb_query_next(cb_query *query, int *has_row, cb_err *err) {
 }
 
 size_t cb_query_column_count(const cb_query *query) {
-    return (size_t)sqlite3_column_count(query->statement);
+    return query->columns;
 }
 
 const char *cb_query_column_name(const cb_query *query, size_t column) {
-    const char *name = column < cb_query_column_count(query)
-                           ? sqlite3_column_name(query->statement, (int)column)
-                           : NULL;
-    return name != NULL ? name : "";
+    return column < query->columns ? query->name[column] : "";
 }
 
 cb_value cb_query_column(const cb_query *query, size_t column) {
@@ -330,6 +341,9 @@ void cb_query_close(cb_query *query) {
         return;
     sqlite3_finalize(query->statement);
     guard_leave(query->guard);
+    for (size_t i = 0; i < query->columns; i++)
+        cbi_free(query->name[i]);
+    cbi_free(query->name);
     cbi_free(query->path);
     cbi_free(query);
 }
