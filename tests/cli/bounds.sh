@@ -11,7 +11,7 @@ return cb.study {
   name  = "long",
   task  = cb.task.adding { length = 60, train = 400, valid = 40, test = 40 },
   cells = { "lstm" }, hidden = 32,
-  train = { epochs = 40, batch = 10 },
+  train = { epochs = 100, batch = 10 },
   seeds = 2,
 }
 END
@@ -103,7 +103,7 @@ expect 0 run long.lua --db killed.db --jobs 2
 bits killed.db | cmp - calm.txt || fault "the bits of a run that was stopped at once differ"
 
 # ---- so long and no longer ----
-expect 130 run long.lua --db hours.db --jobs 2 --hours 0.0002
+expect 130 run long.lua --db hours.db --jobs 2 --hours 0.00005
 says err '^the time is over; 0 of 2 trials have an end; the same command goes on'
 expect 0 run long.lua --db hours.db --jobs 2 --hours 1
 bits hours.db | cmp - calm.txt || fault "the bits of a run with --hours differ"
