@@ -116,10 +116,18 @@ static void kill_when_saved(watcher *w, const cb_progress *progress) {
 static void test_worker_killed(void **state) {
     char db[128];
     (void)state;
-    watcher w = {.more = kill_when_saved, .kill_when_saved = path_of(db, sizeof db, "worker.db")};
-    const cb_sweep_options options = long_options(&w, 2);
-    assert_int_equal(run_long(db, &options), CB_OK);
-    assert_null(w.kill_when_saved);
+    watcher w;
+    /* The kill may come when the worker has just ended its trial: then nobody has to be told. */
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "worker%d.db", i);
+        w = (watcher){.more = kill_when_saved, .kill_when_saved = path_of(db, sizeof db, name)};
+        const cb_sweep_options options = long_options(&w, 2);
+        assert_int_equal(run_long(db, &options), CB_OK);
+        assert_null(w.kill_when_saved);
+        if (strstr(w.all_notes, "killed by signal 9") != NULL)
+            break;
+    }
     assert_non_null(strstr(w.all_notes, "killed by signal 9"));
     assert_undisturbed(db);
     assert_true(query_number(db, "SELECT sum(resumed_epochs) FROM attempt") > 0);
