@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Golden bits of the engine: outputs, states and their gradients, dx and the gradients of vectors
- * of each registered cell, hashed, for each set of kernels that this machine can run. Gradients of
- * matrices are left out: large ones are made by BLIS, which picks its kernel by CPU (test_golden
- * has them). Nothing drawn goes through a function of the C library's that may differ by machine.
+ * Golden bits of the engine: outputs, states and their gradients, dx and the gradients of vectors,
+ * hashed, for each set of kernels that this machine can run. Gradients of matrices are left out:
+ * large ones are made by BLIS, which picks its kernel by CPU (test_golden has them). Nothing drawn
+ * goes through a function of the C library's that may differ by machine.
+ *
+ * The cells are those of the first list; a further cell of the registry needs no row, unless it
+ * brings something to the arithmetic that none of these has.
  *
  * When a change of the program moves the bits on purpose, raise CB_NUMERICS and put in what
  * `test_golden_engine --print` prints.
@@ -22,6 +25,9 @@
 /* What the rows below were made with. */
 enum { GOLDEN_NUMERICS = 1 };
 
+static const char *const cells[] = {"rnn", "lstm",      "peephole", "coupled",
+                                    "gru", "gru-after", "clockwork"};
+
 static const struct {
     const char *kernels, *cell, *bits;
 } golden[] = {
@@ -38,7 +44,7 @@ static const struct {
     {"portable", "clockwork", "319df0c7ea2dd4a1"}, {NULL, NULL, NULL},
 };
 
-enum { CELLS = 64, BITS = 17 };
+enum { CELLS = sizeof cells / sizeof *cells, BITS = 17 };
 
 typedef struct outcomes {
     char bits[CELLS][BITS]; /* the first 64 bits of SHA-256 */
@@ -100,18 +106,21 @@ static void run_cell(any_cell *cell, char bits[BITS]) {
 
 static void run_cells(void *out) {
     outcomes *all = out;
-    any_cell cell;
-    for (size_t i = 0; i < CELLS && cb_variants[i] && cell_at(i, &cell); i++)
+    const cb_cell_def *def;
+    cb_err err;
+    for (size_t i = 0; i < CELLS; i++) {
+        OK(cb_cell_find(&def, cb_variants, cells[i], &err));
+        any_cell cell = {.name = def->name, .text = def->text, .kind = CB_INPUT_DENSE};
         run_cell(&cell, all->bits[i]);
+    }
 }
 
 static void print_table(void) {
     for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
         outcomes o = {0};
         run_with_set((*set)->name, run_cells, &o, sizeof o);
-        for (size_t i = 0; cb_variants[i]; i++)
-            printf("    {\"%s\", \"%s\", \"%s\"},\n", (*set)->name, cb_variants[i]->name,
-                   o.bits[i]);
+        for (size_t i = 0; i < CELLS; i++)
+            printf("    {\"%s\", \"%s\", \"%s\"},\n", (*set)->name, cells[i], o.bits[i]);
     }
 }
 
@@ -129,13 +138,12 @@ static void test_bits(void **state) {
     for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
         outcomes o = {0};
         run_with_set((*set)->name, run_cells, &o, sizeof o);
-        for (size_t i = 0; cb_variants[i]; i++) {
-            const char *bits = expected((*set)->name, cb_variants[i]->name);
+        for (size_t i = 0; i < CELLS; i++) {
+            const char *bits = expected((*set)->name, cells[i]);
             if (strcmp(bits, o.bits[i]) == 0)
                 continue;
             wrong++;
-            print_error("%s, %s: expected %s, got %s\n", (*set)->name, cb_variants[i]->name, bits,
-                        o.bits[i]);
+            print_error("%s, %s: expected %s, got %s\n", (*set)->name, cells[i], bits, o.bits[i]);
         }
     }
     if (wrong)
