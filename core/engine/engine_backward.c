@@ -54,7 +54,8 @@ static void scatter_rows(const cbi_layer *y, const cb_param *p, cbi_weight *m, c
 }
 
 /* Sinks stand in the order of their operands (layer.c), so that each operand is packed once a
- * block and read by all gates. */
+ * block and read by all gates. The first sum that a matrix gets begins with nothing: its plane need
+ * not be cleared before. */
 static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const cbi_block *b) {
     const cb_cell *cell = y->cell;
     size_t base[CBI_ROW_BASES] = {0, b->frame, 0, 0};
@@ -70,24 +71,26 @@ static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const cbi_block *b)
             continue;
         }
         const float *a = cbi_rows_at(y, 1, CBI_AFTER, cell->backward.map[s->operand], base, &lda);
+        const float *before = m->summed ? m->gradient : NULL;
+        m->summed = 1;
         if (p->rows * p->cols >= e->kernels->blis_from) {
-            cbi_gemm(p->rows, p->cols, b->rows, g, 1, ldg, a, lda, 1, 1.0f, m->gradient, ldd);
+            cbi_gemm(p->rows, p->cols, b->rows, g, 1, ldg, a, lda, 1, before != NULL, m->gradient,
+                     ldd);
             continue;
         }
         if (packed != s->operand)
             cbi_panels_put(e->kernels, b->rows, 0, 0, b->rows, p->cols, a, lda, 1, y->panels);
         packed = s->operand;
         const cbi_operand rows = {g, 1, ldg, b->rows};
-        cbi_matrix_product(e->kernels, p->rows, p->cols, &rows, y->panels, m->gradient, ldd,
-                           m->gradient, ldd);
+        cbi_matrix_product(e->kernels, p->rows, p->cols, &rows, y->panels, before, ldd, m->gradient,
+                           ldd);
     }
 }
 
 static void clear_gradients(cbi_layer *y) {
     for (size_t k = 0; k < y->cell->param_count; k++) {
         const cb_param *p = &y->cell->params[k];
-        if (y->weight[k].gradient)
-            memset(y->weight[k].gradient, 0, p->rows * cbi_padded(p->cols) * sizeof(float));
+        y->weight[k].summed = 0;
         if (y->weight[k].d_rows)
             memset(y->weight[k].d_rows, 0, p->cols * cbi_padded(p->rows) * sizeof(float));
     }
@@ -95,18 +98,30 @@ static void clear_gradients(cbi_layer *y) {
         memset(y->sum[i], 0, y->strip_floats * sizeof(float));
 }
 
+static void add_row(float *restrict to, const float *restrict from, size_t n) {
+    for (size_t j = 0; j < n; j++)
+        to[j] += from[j];
+}
+
 /* The gradient of a matrix, from its padded rows or gathered columns, through its structure. */
 static void collect_matrix(const cb_param *p, const cbi_weight *m, float *g) {
-    for (size_t i = 0; i < p->rows; i++)
+    if (!m->on_index && !m->summed)
+        return;
+    const size_t ld = cbi_padded(m->on_index ? p->rows : p->cols);
+    for (size_t i = 0; i < p->rows; i++) {
+        if (!m->on_index && !m->map) {
+            add_row(g + i * p->cols, m->gradient + i * ld, p->cols);
+            continue;
+        }
         for (size_t j = 0; j < p->cols; j++) {
-            float d = m->on_index ? m->d_rows[j * cbi_padded(p->rows) + i]
-                                  : m->gradient[i * cbi_padded(p->cols) + j];
-            int32_t at = m->map ? m->map[i * p->cols + j] : (int32_t)(i * p->cols + j) + 1;
+            const float d = m->on_index ? m->d_rows[j * ld + i] : m->gradient[i * ld + j];
+            const int32_t at = m->map ? m->map[i * p->cols + j] : (int32_t)(i * p->cols + j) + 1;
             if (at > 0)
                 g[at - 1] += d;
             else if (at < 0)
                 g[-at - 1] -= d;
         }
+    }
 }
 
 /* Sums over strips, gradients of structured and gathered matrices, and learned initial states go

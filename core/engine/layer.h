@@ -29,6 +29,7 @@ typedef struct cbi_weight {
     float *by_symbol; /* index input: M^T as rows, [cols][ld] */
     float *d_rows;    /* index input: gradient as rows, [cols][ld] */
     int on_index;     /* multiplies an index */
+    int summed;       /* `gradient` holds something of this backward pass */
 } cbi_weight;
 
 typedef struct cbi_phase_run {
