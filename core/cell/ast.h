@@ -104,7 +104,8 @@ void cbi_ast_fini(cbi_ast *ast);
  * cbi_free. */
 CB_MUST_USE cb_status cbi_ast_print(const cbi_ast *ast, char **out, cb_err *err);
 
-/* Shared with the init laws of cellbench/cell.h. */
-CB_MUST_USE cb_status cbi_law_find(const char *name, cb_law *law, int *takes_number, cb_err *err);
+/* The law of this name with these numbers behind it, e.g. uniform and -0.1, 0.1. CB_EARG. */
+CB_MUST_USE cb_status cbi_law_make(cb_init *out, const char *name, const double *numbers,
+                                   size_t count, cb_err *err);
 
 #endif

@@ -49,7 +49,7 @@ cb_status cbi_get_param(cbi_builder *b, const cbi_expr *e, size_t rows, size_t c
     p->rows = rows;
     p->cols = cols;
     p->free_count = free_count;
-    p->init = (cb_init){cols ? CB_LAW_GLOROT : CB_LAW_ZERO, 0};
+    p->init = (cb_init){cols ? CB_LAW_GLOROT : CB_LAW_ZERO, 0, 0};
     return CB_OK;
 }
 
@@ -116,18 +116,14 @@ static cb_status set_structure(cbi_builder *b, const cbi_stmt *s, cb_param *p) {
 }
 
 static cb_status set_init(cbi_builder *b, const cbi_stmt *s, cb_param *p) {
-    cb_law law;
-    int takes;
+    cb_init init;
     cb_err inner;
-    if (cbi_law_find(s->word, &law, &takes, &inner) != CB_OK)
+    if (cbi_law_make(&init, s->word, s->numbers, s->number_count, &inner) != CB_OK)
         return FAIL(b, CB_EPARSE, s->place, "%s", inner.text);
-    if (takes != (s->number_count == 1))
-        return FAIL(b, CB_EPARSE, s->place, "%s %s", s->word,
-                    takes ? "needs a number: (a)" : "takes no number");
     if (p->cols == 0 &&
-        (law == CB_LAW_ORTHOGONAL || law == CB_LAW_IDENTITY || law == CB_LAW_GLOROT))
+        (init.law == CB_LAW_ORTHOGONAL || init.law == CB_LAW_IDENTITY || init.law == CB_LAW_GLOROT))
         return FAIL(b, CB_EARG, s->place, "%s is for matrices, '%s' is a vector", s->word, p->name);
-    p->init = (cb_init){law, takes ? s->numbers[0] : 0};
+    p->init = init;
     return CB_OK;
 }
 
@@ -140,7 +136,7 @@ static cb_status apply_stmt(cbi_builder *b, const cbi_stmt *s, cb_param *p) {
         return set_init(b, s, p);
     case CBI_STMT_PARAM:
         if (s->has_number)
-            p->init = (cb_init){CB_LAW_CONSTANT, s->numbers[0]};
+            p->init = (cb_init){CB_LAW_CONSTANT, s->numbers[0], 0};
         return CB_OK;
     case CBI_STMT_FIXED:
         p->fixed = 1;

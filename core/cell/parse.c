@@ -129,14 +129,16 @@ static cb_status parse_init(cbi_parser *p, cbi_stmt *s) {
     cb_status st;
     if ((st = param_name(p, s->name)) != CB_OK || (st = cbi_expect(p, '=')) != CB_OK ||
         (st = cbi_plain_name(p,
-                             "a law: zero, constant(a), uniform(a), normal(sd), glorot, "
-                             "orthogonal(g) or identity(g)",
+                             "a law: zero, constant(a), uniform(a), uniform(a, b), normal(sd), "
+                             "glorot, orthogonal(g) or identity(g)",
                              s->word, 0)) != CB_OK)
         return st;
     if (!cbi_accept(p, '('))
         return CB_OK;
-    if ((st = one_number(p, s)) != CB_OK)
-        return st;
+    do {
+        if ((st = one_number(p, s)) != CB_OK)
+            return st;
+    } while (s->number_count < 2 && cbi_accept(p, ','));
     return cbi_expect(p, ')');
 }
 

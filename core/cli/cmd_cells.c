@@ -222,22 +222,8 @@ static const char *structure_name(cb_structure structure) {
     return (size_t)structure < sizeof names / sizeof *names ? names[structure] : "?";
 }
 
-static void law_text(char *buffer, size_t size, const cb_init *init) {
-    static const struct {
-        const char *name;
-        int argument;
-    } laws[] = {{"zero", 0},   {"constant", 1},   {"uniform", 1}, {"normal", 1},
-                {"glorot", 0}, {"orthogonal", 1}, {"identity", 1}};
-    if ((size_t)init->law >= sizeof laws / sizeof *laws)
-        snprintf(buffer, size, "?");
-    else if (laws[init->law].argument)
-        snprintf(buffer, size, "%s(%.6g)", laws[init->law].name, init->a);
-    else
-        snprintf(buffer, size, "%s", laws[init->law].name);
-}
-
 static void param_row(cbi_cli_table *table, const cb_param *param) {
-    char shape[64], structure[64], law[64], remark[64] = "";
+    char shape[64], structure[64], law[CB_INIT_TEXT], remark[64] = "";
     if (param->cols > 0)
         snprintf(shape, sizeof shape, "%zu x %zu", param->rows, param->cols);
     else
@@ -249,13 +235,12 @@ static void param_row(cbi_cli_table *table, const cb_param *param) {
     else
         snprintf(structure, sizeof structure, "%s",
                  param->cols > 0 ? structure_name(param->structure) : "vector");
-    law_text(law, sizeof law, &param->init);
     if (param->limit > 0.0)
         snprintf(remark, sizeof remark, "|w| <= %.6g", param->limit);
     cbi_cli_table_text(table, param->name);
     cbi_cli_table_text(table, shape);
     cbi_cli_table_text(table, structure);
-    cbi_cli_table_text(table, law);
+    cbi_cli_table_text(table, cb_init_text(law, &param->init));
     cbi_cli_table_int(table, (int64_t)param->free_count);
     cbi_cli_table_text(table, param->fixed ? "fixed" : "learned");
     cbi_cli_table_text(table, remark);

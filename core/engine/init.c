@@ -105,6 +105,10 @@ static cb_status draw(cb_random *random, const cb_param *p, cb_init init, double
         for (size_t i = 0; i < n; i++)
             dense[i] = limit * (2 * cb_random_uniform(random) - 1);
         return CB_OK;
+    case CB_LAW_RANGE:
+        for (size_t i = 0; i < n; i++)
+            dense[i] = init.a + (init.b - init.a) * cb_random_uniform(random);
+        return CB_OK;
     case CB_LAW_NORMAL:
         for (size_t i = 0; i < n; i++)
             dense[i] = init.a * cb_random_normal(random);

@@ -59,6 +59,8 @@ static double draw(cb_random *stream, const cb_init *init, size_t H, size_t K) {
         return init->a;
     case CB_LAW_UNIFORM:
         return init->a * (2 * cb_random_uniform(stream) - 1);
+    case CB_LAW_RANGE:
+        return init->a + (init->b - init->a) * cb_random_uniform(stream);
     case CB_LAW_NORMAL:
         return init->a * cb_random_normal(stream);
     case CB_LAW_GLOROT:

@@ -87,7 +87,7 @@ static const cb_setting_def settings[] = {
     {"init", CB_SETTING_TABLE, "{}", 0, 0, NULL, 1,
      "initialisation laws by tensor or family, e.g. {\"R\": \"orthogonal(1)\"}; the rest keeps the cell's"},
     {"readout_init", CB_SETTING_TEXT, "\"glorot\"", 0, 0, NULL, 1,
-     "law of the readout's matrix: zero, constant(a), uniform(a), normal(sd) or glorot; its bias starts at 0"},
+     "law of the readout's matrix: zero, constant(a), uniform(a), uniform(a, b), normal(sd) or glorot; its bias starts at 0"},
     {NULL, CB_SETTING_INT, NULL, 0, 0, NULL, 0, NULL},
 };
 
@@ -148,23 +148,14 @@ const cb_setting_def *cb_train_settings(void) {
     return settings;
 }
 
-/* clang-format off */
-/* In the order of cb_law. */
-static const struct {
-    const char *name;
-    int has_argument;
-    int for_readout;
-    int for_vectors;
-} laws[] = {
-    [CB_LAW_ZERO] = {"zero", 0, 1, 1},
-    [CB_LAW_CONSTANT] = {"constant", 1, 1, 1},
-    [CB_LAW_UNIFORM] = {"uniform", 1, 1, 1},
-    [CB_LAW_NORMAL] = {"normal", 1, 1, 1},
-    [CB_LAW_GLOROT] = {"glorot", 0, 1, 0},
-    [CB_LAW_ORTHOGONAL] = {"orthogonal", 1, 0, 0},
-    [CB_LAW_IDENTITY] = {"identity", 1, 0, 0},
-};
-/* clang-format on */
+/* What a law may be for, beside the matrices of cells. */
+static int for_vectors(cb_law law) {
+    return law != CB_LAW_GLOROT && law != CB_LAW_ORTHOGONAL && law != CB_LAW_IDENTITY;
+}
+
+static int for_readout(cb_law law) {
+    return law != CB_LAW_ORTHOGONAL && law != CB_LAW_IDENTITY;
+}
 
 static cb_status out_of_memory(cb_err *err) {
     return cb_fail(err, CB_ENOMEM, "train: out of memory");
@@ -172,10 +163,8 @@ static cb_status out_of_memory(cb_err *err) {
 
 /* "constant(1.0)" -> "constant(1)". */
 static json_t *law_text(const cb_init *init) {
-    char number[32];
-    if (!laws[init->law].has_argument)
-        return json_string(laws[init->law].name);
-    return json_sprintf("%s(%s)", laws[init->law].name, cbi_number(number, init->a));
+    char text[CB_INIT_TEXT];
+    return json_string(cb_init_text(text, init));
 }
 
 /* The first tensor of the stack that `name` speaks for: by its full name, its name or its family;
@@ -226,9 +215,9 @@ static cb_status resolve_init(json_t *train, const cb_stack *stack, cb_err *err)
             cb_fail_prefix(err, st, "train: init: %s: ", name);
             goto out;
         }
-        if (param->cols == 0 && !laws[init.law].for_vectors) {
+        if (param->cols == 0 && !for_vectors(init.law)) {
             st = cb_fail(err, CB_EARG, "train: init: %s: '%s' is a law for matrices, not vectors",
-                         name, laws[init.law].name);
+                         name, json_string_value(law));
             goto out;
         }
         if (json_object_set_new(made, name, law_text(&init)) != 0) {
@@ -249,11 +238,12 @@ static cb_status resolve_readout_init(json_t *train, cb_err *err) {
     cb_status st = cb_init_parse(&init, text, err);
     if (st != CB_OK)
         return cb_fail_prefix(err, st, "train: readout_init: ");
-    if (!laws[init.law].for_readout)
-        return cb_fail(err, CB_EARG,
-                       "train: readout_init: expected zero, constant(a), uniform(a), normal(sd) or "
-                       "glorot, got '%s'",
-                       text);
+    if (!for_readout(init.law))
+        return cb_fail(
+            err, CB_EARG,
+            "train: readout_init: expected zero, constant(a), uniform(a), uniform(a, b), "
+            "normal(sd) or glorot, got '%s'",
+            text);
     return json_object_set_new(train, "readout_init", law_text(&init)) == 0 ? CB_OK
                                                                             : out_of_memory(err);
 }

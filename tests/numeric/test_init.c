@@ -95,20 +95,27 @@ static void test_laws(void **state) {
     uniform(tensor(&d, "1.W_h", &n), I * H, sqrt(6.0 / (I + H)));
     uniform(tensor(&d, "1.R_h", &n), H * H, sqrt(6.0 / (H + H)));
     all_equal(tensor(&d, "1.b_h", &n), H, 0);
-    const cb_init_override others[] = {
-        {"W", {CB_LAW_UNIFORM, 0.3}}, {"R", {CB_LAW_NORMAL, 0.2}}, {"b", {CB_LAW_CONSTANT, -1.5}}};
+    const cb_init_override others[] = {{"W", {CB_LAW_UNIFORM, 0.3, 0}},
+                                       {"R", {CB_LAW_NORMAL, 0.2, 0}},
+                                       {"b", {CB_LAW_CONSTANT, -1.5, 0}}};
     draw(&d, 1, others, 3);
     uniform(tensor(&d, "1.W_h", &n), I * H, 0.3);
     const double *r = tensor(&d, "1.R_h", &n);
     moments(r, n, 0.2, 3 * pow(0.2, 4));
     all_equal(tensor(&d, "1.b_h", &n), H, -1.5);
     const cb_init_override last[] = {
-        {"R", {CB_LAW_IDENTITY, 0.9}}, {"W", {CB_LAW_ZERO, 0}}, {"b", {CB_LAW_NORMAL, 1}}};
+        {"R", {CB_LAW_IDENTITY, 0.9, 0}}, {"W", {CB_LAW_ZERO, 0, 0}}, {"b", {CB_LAW_NORMAL, 1, 0}}};
     draw(&d, 1, last, 3);
     r = tensor(&d, "1.R_h", &n);
     for (size_t i = 0; i < n; i++)
         assert_true(r[i] == (i / H == i % H ? 0.9 : 0));
     all_equal(tensor(&d, "1.W_h", &n), I * H, 0);
+    const cb_init_override range = {"R", {CB_LAW_RANGE, 2, 2.5}};
+    draw(&d, 1, &range, 1);
+    double centred[H * H];
+    for (size_t i = 0; i < n; i++)
+        centred[i] = tensor(&d, "1.R_h", &n)[i] - 2.25;
+    uniform(centred, n, 0.25);
     drop(&d);
 }
 
@@ -127,8 +134,8 @@ static void orthogonal(const double *m, size_t rows, size_t cols, double a) {
 
 static void test_orthogonal(void **state) {
     (void)state;
-    static const cb_init_override law[] = {{"R", {CB_LAW_ORTHOGONAL, 1.3}},
-                                           {"W", {CB_LAW_ORTHOGONAL, 0.5}}};
+    static const cb_init_override law[] = {{"R", {CB_LAW_ORTHOGONAL, 1.3, 0}},
+                                           {"W", {CB_LAW_ORTHOGONAL, 0.5, 0}}};
     static const size_t inputs[] = {1, 7, H, 90};
     for (size_t i = 0; i < 4; i++) {
         drawn d = build(rnn, 1, inputs[i], H);
@@ -151,7 +158,7 @@ static void test_orthogonal(void **state) {
 static void test_structures(void **state) {
     (void)state;
     drawn full = build(rnn, 1, 3, 12);
-    static const cb_init_override law[] = {{"R", {CB_LAW_NORMAL, 1}}};
+    static const cb_init_override law[] = {{"R", {CB_LAW_NORMAL, 1, 0}}};
     size_t n = 0;
     draw(&full, 5, law, 1);
     const double *f = tensor(&full, "1.R_h", &n);
@@ -236,8 +243,8 @@ static void test_overrides(void **state) {
         build("state h\ninit b = constant(7)\nz = tanh(W x + R h + b)\nh' = z + b\n", 2, 3, 4);
     const cb_init_override all[] = {{"2.b_z", {CB_LAW_CONSTANT, 1}},
                                     {"b_z", {CB_LAW_CONSTANT, 2}},
-                                    {"b", {CB_LAW_CONSTANT, 3}},
-                                    {"b", {CB_LAW_CONSTANT, 4}},
+                                    {"b", {CB_LAW_CONSTANT, 3, 0}},
+                                    {"b", {CB_LAW_CONSTANT, 4, 0}},
                                     {"2.b_z", {CB_LAW_CONSTANT, 5}}};
     size_t n = 0;
     draw(&d, 1, NULL, 0);
@@ -261,7 +268,7 @@ static void test_wrong_overrides(void **state) {
                  {{"3.b_z", {CB_LAW_ZERO, 0}}, "'3.b_z'"},
                  {{"", {CB_LAW_ZERO, 0}}, "no parameter is called ''"},
                  {{"b_z", {CB_LAW_ORTHOGONAL, 1}}, "'b_z' is a vector"},
-                 {{"b", {CB_LAW_GLOROT, 0}}, "is a vector"}};
+                 {{"b", {CB_LAW_GLOROT, 0, 0}}, "is a vector"}};
     cb_err err;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(cb_stack_init(d.stack, 1, &wrong[i].override, 1, d.w, &err), CB_EARG);

@@ -280,15 +280,18 @@ static void laws_are_read(void **state) {
     static const struct {
         const char *text;
         cb_law law;
-        double a;
+        double a, b;
+        const char *again;
     } good[] = {
-        {"zero", CB_LAW_ZERO, 0},
-        {"constant(-1.5)", CB_LAW_CONSTANT, -1.5},
-        {"uniform(0.1)", CB_LAW_UNIFORM, 0.1},
-        {"normal(1e-3)", CB_LAW_NORMAL, 1e-3},
-        {"glorot", CB_LAW_GLOROT, 0},
-        {"orthogonal(1)", CB_LAW_ORTHOGONAL, 1},
-        {"identity(2)", CB_LAW_IDENTITY, 2},
+        {"zero", CB_LAW_ZERO, 0, 0, "zero"},
+        {"constant(-1.50)", CB_LAW_CONSTANT, -1.5, 0, "constant(-1.5)"},
+        {"uniform(0.1)", CB_LAW_UNIFORM, 0.1, 0, "uniform(0.1)"},
+        {"uniform(-0.5, 2)", CB_LAW_RANGE, -0.5, 2, "uniform(-0.5, 2)"},
+        {"uniform( 0,1 )", CB_LAW_RANGE, 0, 1, "uniform(0, 1)"},
+        {"normal(1e-3)", CB_LAW_NORMAL, 1e-3, 0, "normal(0.001)"},
+        {"glorot", CB_LAW_GLOROT, 0, 0, "glorot"},
+        {"orthogonal(1)", CB_LAW_ORTHOGONAL, 1, 0, "orthogonal(1)"},
+        {"identity(2)", CB_LAW_IDENTITY, 2, 0, "identity(2)"},
     };
     static const struct {
         const char *text, *words;
@@ -304,6 +307,13 @@ static void laws_are_read(void **state) {
         {"normal(1))", "normal needs a number"},
         {"normal(nan)", "normal needs a number"},
         {"normal(1e999)", "normal needs a number"},
+        {"normal(1, 2)", "normal needs a number"},
+        {"uniform", "uniform needs one number or two"},
+        {"uniform(1, 2, 3)", "uniform needs one number or two"},
+        {"uniform(1,)", "uniform needs one number or two"},
+        {"uniform(1 2)", "uniform needs one number or two"},
+        {"uniform(2, 1)", "expected a < b, got 2 and 1"},
+        {"uniform(1, 1)", "expected a < b"},
         {"zero(1)", "zero takes no number"},
         {"glorot ", "glorot takes no number"},
         {"zerozerozerozerozerozerozerozerozero", "expected an initialisation law"},
@@ -314,6 +324,9 @@ static void laws_are_read(void **state) {
         assert_int_equal(cb_init_parse(&init, good[i].text, &err), CB_OK);
         assert_int_equal(init.law, good[i].law);
         assert_true(init.a == good[i].a);
+        assert_true(init.b == good[i].b);
+        char text[CB_INIT_TEXT];
+        assert_string_equal(cb_init_text(text, &init), good[i].again);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cb_init init;

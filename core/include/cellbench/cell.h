@@ -82,16 +82,21 @@ typedef enum cb_law {
     CB_LAW_NORMAL = 3,     /* N(0, a^2) */
     CB_LAW_GLOROT = 4,     /* U(-s, s), s = sqrt(6 / (fan in + fan out)); Glorot, Bengio 2010 */
     CB_LAW_ORTHOGONAL = 5, /* a * Q, Q from the QR decomposition of a normal matrix; Saxe 2013 */
-    CB_LAW_IDENTITY = 6    /* a * I, zero outside the diagonal; Le, Jaitly, Hinton 2015 */
+    CB_LAW_IDENTITY = 6,   /* a * I, zero outside the diagonal; Le, Jaitly, Hinton 2015 */
+    CB_LAW_RANGE = 7       /* U(a, b), written uniform(a, b) */
 } cb_law;
 
 typedef struct cb_init {
     cb_law law;
-    double a;
+    double a, b;
 } cb_init;
 
-/* "constant(1)", "glorot", ... */
+/* "constant(1)", "uniform(0, 1)", "glorot", ... */
 CB_API CB_MUST_USE cb_status cb_init_parse(cb_init *out, const char *text, cb_err *err);
+/* The law as cb_init_parse reads it, numbers so that they come back as the same doubles. Returns
+ * `text`. */
+enum { CB_INIT_TEXT = 96 };
+CB_API char *cb_init_text(char text[CB_INIT_TEXT], const cb_init *init);
 
 typedef enum cb_structure {
     CB_STRUCTURE_FULL = 0,

@@ -122,7 +122,8 @@
  *       n is a whole number that divides rows and columns, or a setting: its value, or the length
  *       of a list.
  *   init R = law            init b_f = constant(1)
- *       zero   constant(a)   uniform(a): U(-a, a)   normal(a): mean 0, standard deviation a
+ *       zero   constant(a)   uniform(a): U(-a, a)   uniform(a, b): U(a, b), a < b
+       normal(a): mean 0, standard deviation a
  *       and for matrices only:
  *       glorot           U(-s, s), s = sqrt(6/(fan in + fan out)); a structure's fans count the
  *                        elements that are not 0 by construction

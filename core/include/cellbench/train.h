@@ -87,8 +87,8 @@
  *                            cell, or "b_f" in init: no effect, resolved to null
  *   init          {}         laws by tensor ("1.R_z"), name ("R_z") or family ("R"):
  *                            {"R": "orthogonal(1)"}; one that names nothing is an error
- *   readout_init  "glorot"   law of the readout's matrix: zero, constant(a), uniform(a), normal(sd)
- *                            or glorot; its bias starts at 0
+ *   readout_init  "glorot"   law of the readout's matrix: zero, constant(a), uniform(a),
+ *                            uniform(a, b), normal(sd) or glorot; its bias starts at 0
  *
  *   sgd        w -= r*g
  *   momentum   v = m*v - r*g, w += v                         Sutskever et al. 2013, eq. 1, 2
