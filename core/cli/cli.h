@@ -49,6 +49,7 @@ typedef struct cbi_cli_command {
     const char *example;   /* one or more command lines, each ended by a newline */
     const cbi_cli_option *options;
     size_t least, most; /* arguments besides options */
+    int assignments;    /* behind these, arguments NAME=VALUE may follow */
     int verbatim;       /* what follows the first argument is not read as options */
     int hidden;         /* not in the overview: not for people */
     int (*run)(const cbi_cli_args *args);

@@ -139,7 +139,8 @@ static int run(const cbi_cli_args *args) {
     const size_t jobs = (size_t)cbi_cli_number(args, "jobs", cores > 0 ? (uint64_t)cores : 1);
     cb_status st = cb_script_create(&script, cb_variants, &err);
     if (st == CB_OK)
-        st = cb_script_study(script, args->rest[0], &study, &err);
+        st = cb_script_study(script, args->rest[0], (int)args->count - 1, args->rest + 1, &study,
+                             &err);
     if (st == CB_OK)
         st = cbi_forecast_make(&forecast, study, &err);
     if (st == CB_OK && format == CBI_CLI_PLAIN) {
@@ -167,14 +168,16 @@ static const cbi_cli_option options[] = {
 const cbi_cli_command cbi_cmd_plan = {
     .name = "plan",
     .summary = "what a study would take: trials, operations, memory, time",
-    .arguments = "STUDY.lua [options]",
+    .arguments = "STUDY.lua [NAME=VALUE...] [options]",
     .text = "Counts every trial of the study and times each cell for a moment. Of a study with\n"
             "more than 2,000 trials it looks at some, evenly chosen, and says so. Runs no trial\n"
             "to its end and writes nothing. Results that a database already holds are not taken\n"
-            "off. Settings that were given and change nothing are named.\n",
+            "off. Settings that were given and change nothing are named. NAME=VALUE is for the\n"
+            "study, as in `run`.\n",
     .example = "  cellbench plan experiments/quickstart.lua --jobs 2\n",
     .options = options,
     .least = 1,
     .most = 1,
+    .assignments = 1,
     .run = run,
 };

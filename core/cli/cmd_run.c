@@ -236,7 +236,8 @@ static int run(const cbi_cli_args *args) {
         return status;
     signal(SIGPIPE, SIG_IGN); /* that nobody reads what is told is no reason to stop */
     if ((st = cb_script_create(&script, cb_variants, &err)) == CB_OK &&
-        (st = cb_script_study(script, args->rest[0], &study, &err)) == CB_OK &&
+        (st = cb_script_study(script, args->rest[0], (int)args->count - 1, args->rest + 1, &study,
+                              &err)) == CB_OK &&
         (st = open_store(args, study, &path, &store, &err)) == CB_OK &&
         (st = sweep(args, store, study, &c, &options, &failed, &err)) == CB_OK)
         st = conclude(args, store, study, &err);
@@ -279,7 +280,7 @@ static const cbi_cli_option options[] = {
 const cbi_cli_command cbi_cmd_run = {
     .name = "run",
     .summary = "run a study, or go on with it",
-    .arguments = "STUDY.lua [options]",
+    .arguments = "STUDY.lua [NAME=VALUE...] [options]",
     .text = "Trains what the study names and the database does not hold yet. Every result is\n"
             "stored when its trial ends. Ctrl-C stops; the same command goes on, also after a\n"
             "kill or a power cut, and nothing is done twice: a trial under way goes on from its\n"
@@ -288,12 +289,15 @@ const cbi_cli_command cbi_cmd_run = {
             "at the same time. A trial that needs more memory than there is waits for others to\n"
             "end, or fails before it is begun. What failed for want of memory or disk is tried\n"
             "again by the next run; a trial that crashed two workers only with --retry-failed.\n"
+            "NAME=VALUE is for the study, which reads it with cb.arguments.\n"
             "Exit status: 0 all done, 1 an error or a failed trial, 2 wrong usage, 130 stopped\n"
             "by Ctrl-C or by --hours.\n",
-    .example = "  cellbench run experiments/quickstart.lua --jobs 2\n",
+    .example = "  cellbench run experiments/quickstart.lua --jobs 2\n"
+               "  cellbench run experiments/greff2015.lua trials=60\n",
     .options = options,
     .least = 1,
     .most = 1,
+    .assignments = 1,
     .run = run,
     .more = print_train_settings,
 };

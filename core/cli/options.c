@@ -163,9 +163,10 @@ static int check_count(const cbi_cli_args *args) {
     if (args->count < command->least)
         return cbi_cli_usage(command, "%s: something is missing: cellbench %s %s", command->name,
                              command->name, command->arguments);
-    if (args->count > command->most)
-        return cbi_cli_usage(command, "%s: unexpected argument '%s'", command->name,
-                             args->rest[command->most]);
+    for (size_t i = command->most; i < args->count; i++)
+        if (!command->assignments || strchr(args->rest[i], '=') == NULL)
+            return cbi_cli_usage(command, "%s: unexpected argument '%s'", command->name,
+                                 args->rest[i]);
     return 0;
 }
 

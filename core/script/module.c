@@ -414,6 +414,13 @@ static int core_interval(lua_State *L) {
     return 5;
 }
 
+/* arguments_read(): the script has looked at its arguments, and refused what it does not know */
+static int core_arguments_read(lua_State *L) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, CBI_SCRIPT_ARGUMENTS);
+    return 0;
+}
+
 /* ---- the module ---- */
 
 static const luaL_Reg core_functions[] = {
@@ -433,6 +440,7 @@ static const luaL_Reg core_functions[] = {
     {"settings", core_settings},
     {"check", core_check},
     {"interval", core_interval},
+    {"arguments_read", core_arguments_read},
     {"open", cbi_script_open_database},
     {"net", cbi_script_make_net},
     {"train", cbi_script_train},

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The table that `require "cellbench"` returns.
 
-local core, values, cells, _, _, study, net, train, results = ...
+local core, values, cells, _, _, study, net, train, results, arguments = ...
 
 local guard = core.guard
 
@@ -31,6 +31,7 @@ local module = {
   train = guard(train.run),
   open = core.open,
   interval = guard(results.interval),
+  arguments = guard(arguments.read),
 }
 
 -- A misspelt function is told at once, not as a call of nil.

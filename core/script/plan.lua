@@ -110,7 +110,7 @@ function plans.resolve(cell, search, config)
       local axis = plan.axes[name]
       value = entry.value:at((config - 1) // axis.stride % axis.count)
     else
-      value = entry.value:draw(name, search.seed, config)
+      value = search:draw(entry.value, name, cell.name, config)
     end
     done[name], found[name] = true, value
     return value

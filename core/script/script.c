@@ -424,10 +424,28 @@ static void open_task(lua_State *L, study_call *c) {
     lua_settop(L, top);
 }
 
+/* Runs the file of a study. Arguments that it does not look at would be ignored in silence. */
+static int run_study_file(lua_State *L) {
+    const file_call *f = lua_touserdata(L, 1);
+    lua_pushnil(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, CBI_SCRIPT_ARGUMENTS);
+    run_file(L);
+    const int value = lua_gettop(L);
+    if (f->argc == 0 || lua_getfield(L, LUA_REGISTRYINDEX, CBI_SCRIPT_ARGUMENTS) == LUA_TBOOLEAN) {
+        lua_settop(L, value);
+        return 1;
+    }
+    lua_pushfstring(L,
+                    "%s: unexpected argument '%s': the study takes none (a script reads its "
+                    "arguments with cb.arguments)",
+                    f->path, f->argv[0]);
+    return cbi_script_fault(L);
+}
+
 /* Runs the file and reads the study it returns. */
 static int load_study(lua_State *L) {
     study_call *c = lua_touserdata(L, 1);
-    lua_pushcfunction(L, run_file);
+    lua_pushcfunction(L, run_study_file);
     lua_pushlightuserdata(L, &c->file);
     lua_call(L, 1, 1);
     luaL_getmetatable(L, CBI_SCRIPT_STUDY);
@@ -453,7 +471,9 @@ static int load_study(lua_State *L) {
     c->s->head.keep_best = lua_toboolean(L, -1);
     lua_settop(L, 2);
     read_cells(L, c->s);
-    c->s->head.seed_count = length_of_field(L, "seeds");
+    lua_getfield(L, 2, "seed_count");
+    c->s->head.seed_count = (size_t)luaL_checkinteger(L, -1);
+    lua_settop(L, 2);
     lua_getfield(L, 2, "confirm");
     lua_getfield(L, -1, "top");
     c->s->head.confirm_top = (size_t)luaL_checkinteger(L, -1);
@@ -511,11 +531,13 @@ static cb_status check_cells(const study_call *c, cb_err *err) {
     return st;
 }
 
-cb_status cb_script_study(cb_script *script, const char *path, const cb_study **out, cb_err *err) {
+cb_status cb_script_study(cb_script *script, const char *path, int argc, char **argv,
+                          const cb_study **out, cb_err *err) {
     cb_status st;
     *out = NULL;
     study *s = cbi_calloc(1, sizeof *s);
-    study_call c = {.s = s, .file = {.path = path}, .err = err, .st = CB_OK};
+    study_call c = {
+        .s = s, .file = {.path = path, .argc = argc, .argv = argv}, .err = err, .st = CB_OK};
     if (s == NULL || (s->path = cbi_strdup(path)) == NULL) {
         st = cb_fail(err, CB_ENOMEM, "study: out of memory");
         goto out;

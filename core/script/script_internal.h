@@ -21,6 +21,8 @@ int cbi_script_open(lua_State *L, const cb_cell_def *const *cells);
 
 /* Metatable of studies, and the function (study, i) -> trial of study.lua, in the registry. */
 #define CBI_SCRIPT_STUDY "cellbench.study"
+/* Registry: true once cb.arguments has been called. */
+#define CBI_SCRIPT_ARGUMENTS "cellbench.arguments"
 #define CBI_SCRIPT_TRIAL "cellbench.trial"
 /* Metatable of tables that are JSON objects even when empty. */
 #define CBI_SCRIPT_OBJECT "cellbench.object"

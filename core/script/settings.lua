@@ -25,12 +25,15 @@ local function train()
   return train_rows
 end
 
--- Where a setting goes: "size", "train", "set"; nil if the cell does not know it.
+-- Where a setting goes: "size", "train", "set"; "factor" if it goes nowhere by itself; nil if the
+-- cell does not know it.
 local function target(cell, name)
   if SIZE[name] then
     return "size"
   elseif train()[name] then
     return "train"
+  elseif cell.factors and cell.factors[name] then
+    return "factor"
   elseif cell.settings[name] ~= nil then
     return "set"
   end
@@ -42,6 +45,9 @@ local function check_value(cell, name, value, where)
     return cells.check_set_value(value, cell.maker ~= nil, where)
   end
   value = values.plain(value, where)
+  if place == "factor" then
+    return value
+  end
   local row = train()[name]
   if value == false and row and row.nullable then
     return false -- as in `clip = false`: none
@@ -101,6 +107,9 @@ local function known_names(cell_list)
     for name in pairs(cell.settings) do
       known[name] = true
     end
+    for name in pairs(cell.factors or {}) do
+      known[name] = true
+    end
   end
   return known
 end
@@ -131,6 +140,9 @@ local function read_level(options, cell_list, where)
       add(name, space[name], where .. ": space.", true)
     end
   end
+  for _, name in ipairs(values.sorted_keys(options.factors or {})) do
+    add(name, options.factors[name], where .. ": factors.", true)
+  end
   local constants = options.train
   if constants ~= nil then
     values.check_keys(values.options(constants, where .. ": train"), train(), where .. ": train")
@@ -152,6 +164,26 @@ local function read_level(options, cell_list, where)
     fault("%s: expected `hidden` or `params`, got both", where)
   end
   return level
+end
+
+-- The names of `factors`, quantities of a study's own, as a set. They are given to all cells.
+function settings.read_factors(factors, cell_list)
+  local where = "cb.study: factors"
+  local names = {}
+  if factors == nil then
+    return names
+  end
+  local taken = known_names(cell_list)
+  for name in pairs(values.options(factors, where)) do
+    if type(name) ~= "string" or not name:find("^[a-z][a-z0-9_]*$") or #name > 32 then
+      fault("%s: expected a name of at most 32 small letters, digits and '_', got %s", where,
+        show(name))
+    elseif name == "cell" or taken[name] then
+      fault("%s: '%s' is a setting; it stands in `space`", where, name)
+    end
+    names[name] = true
+  end
+  return names
 end
 
 -- Whether every cell has this setting: a size, or one of training.

@@ -9,7 +9,7 @@ local train, target = settings.train, settings.target
 local STUDY_KEYS = {
   name = true, task = true, cells = true, search = true, space = true, train = true, seeds = true,
   hidden = true, params = true, depth = true, bidirectional = true, keep = true, init = true,
-  confirm = true,
+  confirm = true, factors = true,
 }
 local CONFIRM_KEYS = { top = true, seeds = true }
 local ENTRY_KEYS = {
@@ -86,9 +86,15 @@ local function read_cells(list)
   return all, by_name
 end
 
+-- A trial's own seed is one of 1..OWN_SEEDS; fresh seeds lie behind them.
+local OWN_SEEDS = (1 << 31) - 1
+
+-- The seeds of all trials as a list; or "own": each trial has one for itself.
 local function read_seeds(seeds)
   if seeds == nil then
     return { 1 }
+  elseif seeds == "own" then
+    return seeds
   elseif type(seeds) == "table" then
     local n, list, seen = values.list(seeds, "cb.study: seeds"), {}, {}
     for i = 1, n do
@@ -122,8 +128,8 @@ local function read_confirm(confirm, seeds)
   local top, count = confirm.top, confirm.seeds
   top = values.integer(top == nil and 1 or top, 1, 1000000, where .. ".top")
   count = values.integer(count == nil and 5 or count, 1, 1000000, where .. ".seeds")
-  local largest, fresh = 0, {}
-  for _, seed in ipairs(seeds) do
+  local largest, fresh = seeds == "own" and OWN_SEEDS or 0, {}
+  for _, seed in ipairs(seeds == "own" and {} or seeds) do
     largest = math.max(largest, seed)
   end
   if largest > math.maxinteger - count then
@@ -138,6 +144,16 @@ end
 ---------------------------------------------------------------------------------------------------
 -- Trials.
 
+local function seed_count(study)
+  return study.seeds == "own" and 1 or #study.seeds
+end
+
+-- A trial's own seed: drawn like an axis, so that it depends on the search's seed, the cell's name
+-- and the number of the configuration, and on nothing else.
+local function own_seed(study, cell, config)
+  return values.int(1, OWN_SEEDS):draw(cell.name .. "/seed", study.search.seed or 1, config)
+end
+
 -- Trials of the configurations before `config`, for all cells: configurations are the outer loop,
 -- cells the middle one, seeds the inner one, and a cell with fewer configurations drops out.
 local function trials_before(study, config)
@@ -145,7 +161,7 @@ local function trials_before(study, config)
   for _, cell in ipairs(study.cells) do
     n = n + math.min(cell.plan.count, config - 1)
   end
-  return n * #study.seeds
+  return n * seed_count(study)
 end
 
 -- Trial 1..count: the cell, its configuration's number and the seed.
@@ -160,11 +176,13 @@ local function locate(study, index)
     end
   end
   local rest = index - 1 - trials_before(study, low)
-  local skip, seed = rest // #study.seeds, study.seeds[rest % #study.seeds + 1]
+  local count = seed_count(study)
+  local skip = rest // count
   for _, cell in ipairs(study.cells) do
     if cell.plan.count >= low then
       if skip == 0 then
-        return cell, low, seed
+        return cell, low,
+          study.seeds == "own" and own_seed(study, cell, low) or study.seeds[rest % count + 1]
       end
       skip = skip - 1
     end
@@ -303,7 +321,9 @@ function Study:__index(key)
     end
     return counts
   elseif key == "seeds" then
-    return table.move(study.seeds, 1, #study.seeds, 1, {})
+    return study.seeds == "own" and "own" or table.move(study.seeds, 1, #study.seeds, 1, {})
+  elseif key == "seed_count" then
+    return seed_count(study)
   elseif key == "confirm" then
     local fresh = study.confirm.seeds
     return { top = study.confirm.top, seeds = table.move(fresh, 1, #fresh, 1, {}) }
@@ -365,14 +385,18 @@ local function create(where, options)
     fault("cb.study: task: expected a task, as from cb.task.adding{}, got %s", show(study.task))
   end
   study.cells, study.by_name = read_cells(options.cells)
+  local factors = settings.read_factors(options.factors, study.cells)
+  for _, cell in ipairs(study.cells) do
+    cell.factors = factors
+  end
   local common = settings.read_level(options, study.cells, "cb.study")
   for _, cell in ipairs(study.cells) do
     cell.plan = plans.make(cell, common, study.search)
     study.configs = math.max(study.configs, cell.plan.count)
-    if cell.plan.count > (plans.MOST - study.count) // #study.seeds then
+    if cell.plan.count > (plans.MOST - study.count) // seed_count(study) then
       fault("cb.study: there are too many trials")
     end
-    study.count = study.count + cell.plan.count * #study.seeds
+    study.count = study.count + cell.plan.count * seed_count(study)
   end
   study.varied = varied_names(study)
   study.confirm = read_confirm(options.confirm, study.seeds)

@@ -268,13 +268,23 @@ values.log_uniform = range("log_uniform", false)
 -- Searches.
 
 local Search = { __name = "cellbench.search" }
+Search.__index = Search
 values.Search = Search
+
+local RANDOM_KEYS = { trials = true, seed = true, draws = true }
+
+-- The value of an axis at configuration `config` of a random search: the same for all cells, or a
+-- cell's own, where the cell's name is part of what names the draw.
+function Search:draw(axis, name, cell, config)
+  return axis:draw(self.own and ("%s/%s"):format(cell, name) or name, self.seed, config)
+end
 
 function Search:__tostring()
   if self.kind == "grid" then
     return "cb.grid{}"
   end
-  return ("cb.random{ trials = %d, seed = %d }"):format(self.trials, self.seed)
+  return ("cb.random{ trials = %d, seed = %d%s }"):format(self.trials, self.seed,
+    self.own and ', draws = "own"' or "")
 end
 
 function values.grid(options)
@@ -285,16 +295,19 @@ function values.grid(options)
 end
 
 function values.random(options)
-  values.check_keys(values.options(options, "cb.random"), { trials = true, seed = true },
-    "cb.random")
-  local seed = options.seed
+  values.check_keys(values.options(options, "cb.random"), RANDOM_KEYS, "cb.random")
+  local seed, draws = options.seed, options.draws
   if seed == nil then
     seed = 1
+  end
+  if draws ~= nil and draws ~= "shared" and draws ~= "own" then
+    fault("cb.random: draws: expected \"shared\" or \"own\", got %s", show(draws))
   end
   return setmetatable({
     kind = "random",
     trials = values.integer(options.trials, 1, 1 << 40, "cb.random: trials"),
     seed = values.integer(seed, 0, math.maxinteger, "cb.random: seed"),
+    own = draws == "own",
   }, Search)
 end
 

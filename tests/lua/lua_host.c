@@ -21,7 +21,7 @@ static cb_status make_database(const char *program, const char *file, const char
     cb_status st;
     unlink(path);
     if ((st = cb_script_create(&script, cb_variants, err)) == CB_OK &&
-        (st = cb_script_study(script, file, &study, err)) == CB_OK &&
+        (st = cb_script_study(script, file, 0, NULL, &study, err)) == CB_OK &&
         (st = cb_store_open(&store, path, CB_STORE_WRITE, err)) == CB_OK)
         st = cb_sweep_run(store, study, &options, &id, &failed, err);
     cb_store_close(store);

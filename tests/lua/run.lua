@@ -14,6 +14,8 @@ for _, argument in ipairs(arg) do
   end
 end
 
+_G.arg = {} -- what the runner was told is not for the scripts under test
+
 local function show(value)
   return type(value) == "string" and ("%q"):format(value) or tostring(value)
 end

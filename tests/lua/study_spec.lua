@@ -102,6 +102,76 @@ test("a random search draws alike for all cells, whatever else is in the space",
   check.equal(changed, 9)
 end)
 
+test("a cell's own draws are those of its name, however many cells and trials there are", function()
+  local function search(trials, cells)
+    return study { search = cb.random { trials = trials, seed = 5, draws = "own" }, cells = cells,
+      space = { rate = cb.log_uniform(1e-4, 1), clip = cb.choice { 1, 5 } }, seeds = "own" }
+  end
+  local many, few = search(9, { "lstm", "gru" }), search(4, { "gru" })
+  local rates, seeds = {}, {}
+  for i = 1, #many do
+    local trial = many:trial(i)
+    rates[trial.settings.rate], seeds[trial.seed] = true, true
+    check.equal(trial.spec.seed, trial.seed)
+    assert(math.type(trial.seed) == "integer" and trial.seed >= 1 and trial.seed < 1 << 31)
+  end
+  local function size(set)
+    local n = 0
+    for _ in pairs(set) do
+      n = n + 1
+    end
+    return n
+  end
+  check.equal(size(rates), 18)
+  check.equal(size(seeds), 18)
+  for i = 1, 4 do
+    local a, b = few:trial(i), many:trial(2 * i)
+    check.equal(a.cell .. a.seed .. a.settings.rate, b.cell .. b.seed .. b.settings.rate)
+  end
+  check.equal(many.seeds, "own")
+  check.equal(tostring(cb.random { trials = 2, draws = "own" }),
+    'cb.random{ trials = 2, seed = 1, draws = "own" }')
+  check.raises(function() cb.random { trials = 2, draws = "each" } end, "draws", '"own"', "each")
+end)
+
+test("own seeds and fresh seeds never meet", function()
+  local s = study { seeds = "own", confirm = { seeds = 2 } }
+  check.equal(table.concat(s.confirm.seeds, " "), ("%d %d"):format(1 << 31, (1 << 31) + 1))
+  check.raises(function() study { seeds = "mine" } end, "seeds", "mine")
+end)
+
+test("settings may be functions of factors, which are recorded and go nowhere else", function()
+  local s = study {
+    search = cb.random { trials = 3 },
+    factors = { base = cb.log_uniform(1e-3, 1), twice = function(f) return 2 * f.base end },
+    space = { rate = function(f) return f.base * f.twice end },
+  }
+  check.equal(#s, 6)
+  for i = 1, #s do
+    local trial = s:trial(i)
+    local own = trial.settings
+    check.equal(own.twice, 2 * own.base)
+    check.equal(own.rate, own.base * own.twice)
+    check.equal(trial.spec.train.base, nil)
+    check.equal(trial.spec.train.rate, own.rate)
+  end
+  check.equal(settings(s, 1).base, settings(s, 2).base) -- the same draws for both cells
+  check.equal(#study { factors = { size = cb.choice { 1, 2 } },
+    space = { batch = function(f) return f.size end } }, 4)
+end)
+
+test("factors have names of their own", function()
+  check.raises(function() study { factors = { rate = 1 } } end, "factors", "'rate' is a setting")
+  check.raises(function() study { factors = { cell = 1 } } end, "factors", "'cell'")
+  check.raises(function() study { factors = { Big = 1 } } end, "factors", "Big")
+  check.raises(function() study { factors = { [("x"):rep(33)] = 1 } } end, "32")
+  check.raises(function() study { factors = { a = io.stdout } } end, "factors.a")
+  check.raises(function()
+    study { factors = { a = 1 }, space = { rate = function(s) return s.b end } }:trial(1)
+  end, "no setting 'b'")
+  check.raises(function() study { factors = { a = 1 }, space = { a = 2 } } end, "'a' is given twice")
+end)
+
 test("integers stay integers and numbers numbers", function()
   local s = study { space = { clip = cb.choice { 1, 2.0 }, rate = cb.choice { 1 } } }
   check.equal(settings(s, 1).clip, 1)
@@ -289,6 +359,36 @@ test("a grid over what cannot be counted is refused", function()
   check.raises(function() study { space = { rate = cb.uniform(0, 1) } } end, "cb.random")
   check.raises(function() study { search = cb.grid {}, space = { batch = cb.log_int(1, 9) } } end,
     "space.batch", "cb.log_int(1, 9)")
+end)
+
+test("arguments are of the types of their defaults", function()
+  local kept = arg
+  local function with(...)
+    _G.arg = { ... }
+    local results = table.pack(pcall(cb.arguments, { n = 3, x = 0.5, name = "a", on = false }))
+    _G.arg = kept
+    assert(results[1], results[2])
+    return results[2]
+  end
+  check.equal(with().n, 3)
+  local read = with("n=-7", "x=2", "name=b=c", "on=true")
+  check.equal(read.n, -7)
+  check.equal(math.type(read.x), "float")
+  check.equal(read.name, "b=c")
+  check.equal(read.on, true)
+  check.equal(with("on=false", "name=").name, "")
+  local function wrong(text, ...)
+    check.raises(function() with(text) end, "cb.arguments", ...)
+  end
+  wrong("n=1.5", "n: expected an integer", "'1.5'")
+  wrong("x=inf", "x: expected a number")
+  wrong("x=", "x: expected a number")
+  wrong("on=1", "true or false")
+  wrong("nme=1", "unknown argument 'nme'", "did you mean 'name'?")
+  wrong("3", "NAME=VALUE")
+  check.raises(function() with("n=1", "n=2") end, "'n' is given twice")
+  check.raises(function() cb.arguments { n = {} } end, "n: expected a number, a text or a boolean")
+  check.raises(function() cb.arguments { 3 } end, "expected names")
 end)
 
 test("confirmation has fresh seeds", function()

@@ -61,7 +61,7 @@ static const cb_study *load(cb_script *script, const char *text) {
     cb_err err;
     const cb_study *study;
     write_file(text);
-    if (cb_script_study(script, path, &study, &err) != CB_OK)
+    if (cb_script_study(script, path, 0, NULL, &study, &err) != CB_OK)
         fail_msg("%s", err.text);
     return study;
 }
@@ -77,7 +77,7 @@ static void refuse(const char *text, cb_status code, const char *first, const ch
     const cb_study *study;
     cb_script *script = make_script();
     write_file(text);
-    cb_status st = cb_script_study(script, path, &study, &err);
+    cb_status st = cb_script_study(script, path, 0, NULL, &study, &err);
     if (st != code)
         fail_msg("expected %s for %s, got %s: %s", cb_status_name(code), text, cb_status_name(st),
                  st == CB_OK ? "" : err.text);
@@ -263,13 +263,46 @@ static void test_refused_studies(void **state) {
            CB_EARG, "mine: line 2, column", "^");
 }
 
+static cb_status load_with(cb_script *script, const char *text, const char *argument,
+                           const cb_study **study, cb_err *err) {
+    char copy[64];
+    char *arguments[] = {copy, NULL};
+    snprintf(copy, sizeof copy, "%s", argument);
+    write_file(text);
+    return cb_script_study(script, path, 1, arguments, study, err);
+}
+
+/* What the command line says reaches the study; what the study does not read is refused, also when
+ * one before it, in the same state, has read its own. */
+static void test_arguments(void **state) {
+    static const char reads[] =
+        HEAD "local a = cb.arguments { trials = 3 }\n"
+             "return cb.study { name = 'x', " TASK "cells = { 'rnn' }, hidden = 4, "
+             "search = cb.random { trials = a.trials }, space = { rate = cb.uniform(0, 1) } }";
+    static const char deaf[] =
+        HEAD "return cb.study { name = 'x', " TASK "cells = { 'rnn' }, hidden = 4 }";
+    (void)state;
+    cb_err err;
+    const cb_study *study;
+    cb_script *script = make_script();
+    assert_int_equal(load(script, reads)->count, 3);
+    assert_int_equal(load_with(script, reads, "trials=5", &study, &err), CB_OK);
+    assert_int_equal(study->count, 5);
+    assert_int_equal(load_with(script, reads, "trial=5", &study, &err), CB_EARG);
+    check_contains(err.text, "did you mean 'trials'?");
+    assert_int_equal(load_with(script, deaf, "trials=5", &study, &err), CB_EARG);
+    check_contains(err.text, "unexpected argument 'trials=5'");
+    assert_null(study);
+    cb_script_destroy(script);
+}
+
 static void test_missing_file(void **state) {
     (void)state;
     cb_err err;
     const cb_study *study;
     cb_script *script = make_script();
     unlink(path);
-    assert_int_equal(cb_script_study(script, path, &study, &err), CB_EIO);
+    assert_int_equal(cb_script_study(script, path, 0, NULL, &study, &err), CB_EIO);
     check_contains(err.text, "study.lua");
     assert_int_equal(cb_script_run(script, path, 0, NULL, &err), CB_EIO);
     write_file("");
@@ -298,7 +331,7 @@ static void test_run(void **state) {
 /* The file must load as it stands; 0 if real data that it needs are not here. */
 static int load_real(cb_script *script, const char *file, const cb_study **study) {
     cb_err err;
-    cb_status st = cb_script_study(script, file, study, &err);
+    cb_status st = cb_script_study(script, file, 0, NULL, study, &err);
     if (st == CB_EIO && strstr(err.text, "jsb-chorales") != NULL) {
         print_message("without the chorales (set CELLBENCH_DATA): %s\n", file);
         return 0;
@@ -371,7 +404,7 @@ static cb_status load_and_make(faults *f) {
     cb_memory_set(&table);
     cb_status st = cb_script_create(&script, cb_variants, &err);
     if (st == CB_OK)
-        st = cb_script_study(script, path, &study, &err);
+        st = cb_script_study(script, path, 0, NULL, &study, &err);
     if (st == CB_OK)
         st = study->get(study->context, 1, &t, &err);
     cb_trial_destroy(t.trial);
@@ -429,19 +462,19 @@ static void test_made_cells(void **state) {
     cb_trial_destroy(trial.trial);
     write_file(HEAD "return cb.study { name = 'made', " TASK
                     "cells = { { 'highway', set = { steps = 40 } } }, hidden = 4 }\n");
-    assert_int_equal(cb_script_study(script, path, &study, &err), CB_EARG);
+    assert_int_equal(cb_script_study(script, path, 0, NULL, &study, &err), CB_EARG);
     check_contains(err.text, "highway: steps: expected a whole number from 1 to 10");
     cb_script_destroy(script);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_trials),           cmocka_unit_test(test_confirm),
-        cmocka_unit_test(test_keys_repeat),      cmocka_unit_test(test_made_cells),
-        cmocka_unit_test(test_params),           cmocka_unit_test(test_refused_studies),
-        cmocka_unit_test(test_missing_file),     cmocka_unit_test(test_run),
-        cmocka_unit_test(test_experiments),      cmocka_unit_test(test_design),
-        cmocka_unit_test(test_memory_gives_out),
+        cmocka_unit_test(test_trials),       cmocka_unit_test(test_confirm),
+        cmocka_unit_test(test_keys_repeat),  cmocka_unit_test(test_made_cells),
+        cmocka_unit_test(test_params),       cmocka_unit_test(test_refused_studies),
+        cmocka_unit_test(test_missing_file), cmocka_unit_test(test_run),
+        cmocka_unit_test(test_arguments),    cmocka_unit_test(test_experiments),
+        cmocka_unit_test(test_design),       cmocka_unit_test(test_memory_gives_out),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
