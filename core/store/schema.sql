@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --
--- The schema of a cellbench database, version 3. Every table and every column has a comment here
+-- The schema of a cellbench database, version 4. Every table and every column has a comment here
 -- (a test reads this file and insists), and SQLite keeps those within a statement: `.schema` in the
 -- sqlite3 shell shows them.
 --
@@ -199,23 +199,34 @@ CREATE TABLE epoch (
     PRIMARY KEY (attempt_id, epoch, split, metric)
 ) STRICT, WITHOUT ROWID;
 
--- Timings of cells over shapes: every sample is kept.
+-- Timings of cells over shapes: every sample is kept. A series is what is equal in all columns from
+-- run_id to clock. The series of a run are interleaved: each has one sample in a round.
 CREATE TABLE timing (
     timing_id INTEGER PRIMARY KEY, -- number of the sample
     run_id INTEGER NOT NULL REFERENCES run (run_id), -- run, with its machine and build
     cell_id INTEGER NOT NULL REFERENCES cell (cell_id), -- cell
-    steps INTEGER NOT NULL CHECK (steps >= 1), -- T, steps of a sequence
+    engine TEXT NOT NULL CHECK (engine <> ''), -- program that computed: cellbench, torch, ...
+    version TEXT NOT NULL, -- version of that program
+    kernel TEXT NOT NULL, -- what of it ran, e.g. avx512, or nn.LSTM, eager, compile of torch
+    steps INTEGER NOT NULL CHECK (steps >= 1), -- T, steps of the longest sequence
     batch INTEGER NOT NULL CHECK (batch >= 1), -- B, sequences at once
     input INTEGER NOT NULL CHECK (input >= 0), -- I, size of the input
     hidden INTEGER NOT NULL CHECK (hidden >= 1), -- H, units of a layer
     layers INTEGER NOT NULL CHECK (layers >= 1), -- L, layers
-    phase TEXT NOT NULL CHECK (phase IN ('forward', 'backward', 'train')), -- what was timed
-    kernel TEXT NOT NULL, -- kernel that ran
-    jobs INTEGER NOT NULL CHECK (jobs >= 1), -- processes computing at the same time
-    sample INTEGER NOT NULL CHECK (sample >= 0), -- number of the sample within its series
-    repeats INTEGER NOT NULL CHECK (repeats >= 1), -- executions within the sample
+    frames INTEGER NOT NULL CHECK (frames >= 1), -- sum of the lengths; T * B where all are equal
+    inputs TEXT NOT NULL CHECK (inputs IN ('normal', 'denormal')), -- size of the numbers that go in
+    phase TEXT NOT NULL CHECK (phase IN
+        ('first', 'forward', 'backward', 'train')), -- what was timed; first: from text to one step
+    part TEXT NOT NULL CHECK (part IN ('all', 'products', 'gradients', 'pointwise', 'packing',
+        'rest')), -- of the phase; the parts are taken apart in samples of their own
+    jobs INTEGER NOT NULL CHECK (jobs >= 1), -- how many computed the same at the same time
+    clock TEXT NOT NULL CHECK (clock IN ('cpu', 'wall')), -- time of the processor, or of a clock
+    sample INTEGER NOT NULL CHECK (sample >= 0), -- round, from 0
+    repeats INTEGER NOT NULL CHECK (repeats >= 1), -- executions within the sample, of all jobs
     duration_ns INTEGER NOT NULL CHECK (duration_ns >= 0), -- time of the whole sample
-    flop REAL -- floating-point operations of one execution
+    flop REAL, -- floating-point operations of one execution (products; multiply and add: 2)
+    peak_flop_per_s REAL -- multiply-add peak of a core beside the sample; NULL: not measured
 ) STRICT;
-CREATE INDEX timing_run ON timing (run_id);
+CREATE UNIQUE INDEX timing_sample ON timing (run_id, cell_id, engine, version, kernel, steps, batch,
+    input, hidden, layers, frames, inputs, phase, part, jobs, clock, sample);
 CREATE INDEX timing_cell ON timing (cell_id);

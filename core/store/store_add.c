@@ -68,11 +68,12 @@ static cb_status find_or_put(cb_store *store, cbi_statement_id find, cbi_stateme
     return st;
 }
 
-static cb_status get_cell(cb_store *store, const cb_trial_info *trial, int64_t *id, cb_err *err) {
+cb_status cbi_store_cell(cb_store *store, const char *name, const char *text, const char *source,
+                         int64_t *id, cb_err *err) {
     char hash[CBI_SHA256_HEX];
-    const char *text = cbi_store_text(trial->cell_text);
+    text = cbi_store_text(text);
     cbi_sha256_hex(text, strlen(text), hash);
-    const char *texts[] = {trial->cell, hash, text, trial->cell_source};
+    const char *texts[] = {name, hash, text, source};
     return find_or_put(store, CBI_SQL_CELL_GET, CBI_SQL_CELL_PUT, texts, 2, 4, id, err);
 }
 
@@ -252,7 +253,9 @@ static cb_status add_trial(cb_store *store, const listing *to, const cb_trial_in
     int64_t cell_id = 0, trial_id = 0;
     int known = 0;
     cb_status st = check_trial(trial, err);
-    if (st != CB_OK || (st = get_cell(store, trial, &cell_id, err)) != CB_OK ||
+    if (st != CB_OK ||
+        (st = cbi_store_cell(store, trial->cell, trial->cell_text, trial->cell_source, &cell_id,
+                             err)) != CB_OK ||
         (st = get_trial(store, trial, cell_id, &trial_id, &known, err)) != CB_OK ||
         (st = cbi_store_statement(store, CBI_SQL_LINK_PUT, &s, err)) != CB_OK)
         return st;

@@ -16,7 +16,7 @@
 
 enum {
     CBI_STORE_APPLICATION_ID = 0x43424e43, /* "CBNC" */
-    CBI_STORE_VERSION = 3,
+    CBI_STORE_VERSION = 4,
     CBI_STORE_WAIT_MS = 30000, /* how long a lock of another process is waited for */
     CBI_STORE_COMMIT_MS = 50,  /* age of the oldest queued result that makes a commit due */
     /* 64 MiB of write-ahead log before a checkpoint is tried. Who copies database and log by hand
@@ -72,6 +72,7 @@ typedef enum cbi_statement_id {
     CBI_SQL_FINISH_TRIAL,
     CBI_SQL_FINISH_STATE,
     CBI_SQL_EPOCH_PUT,
+    CBI_SQL_TIMING_PUT,
     CBI_SQL_COUNT
 } cbi_statement_id;
 
@@ -187,6 +188,10 @@ CB_MUST_USE cb_status cbi_store_run_study(cb_store *store, int64_t study_id, cb_
 /* *alive = 1 if a run of another store lives and works on the study. */
 CB_MUST_USE cb_status cbi_store_study_alive(cb_store *store, int64_t study_id, int *alive,
                                             cb_err *err);
+
+/* Within a transaction: the cell's row, made if there is none. text is the expanded one. */
+CB_MUST_USE cb_status cbi_store_cell(cb_store *store, const char *name, const char *text,
+                                     const char *source, int64_t *id, cb_err *err);
 
 /* A study as its row says. */
 typedef struct cbi_study_row {

@@ -157,21 +157,18 @@ static const cbi_merge_step specifications = {
     " key = ?1), ?2, ?3 WHERE true ON CONFLICT (trial_id) DO NOTHING"};
 
 static const cbi_merge_step timings = {
-    "SELECT r.identity, c.name, c.text_sha256, g.steps, g.batch, g.input, g.hidden, g.layers,"
-    " g.phase, g.kernel, g.jobs, g.sample, g.repeats, g.duration_ns, g.flop FROM timing AS g"
+    "SELECT r.identity, c.name, c.text_sha256, g.engine, g.version, g.kernel, g.steps, g.batch,"
+    " g.input, g.hidden, g.layers, g.frames, g.inputs, g.phase, g.part, g.jobs, g.clock, g.sample,"
+    " g.repeats, g.duration_ns, g.flop, g.peak_flop_per_s FROM timing AS g"
     " JOIN run AS r ON r.run_id = g.run_id JOIN cell AS c ON c.cell_id = g.cell_id"
     " ORDER BY g.timing_id",
-    "WITH key AS (SELECT (SELECT run_id FROM run WHERE identity = ?1) AS run_id, " CELL_OF(
-        "?2", "?3") " AS cell_id) INSERT INTO timing (run_id, cell_id, steps, batch, input, hidden,"
-                    " layers, phase, kernel, jobs, sample, repeats, duration_ns, flop) SELECT "
-                    "run_id, cell_id, ?4,"
-                    " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 FROM key WHERE NOT EXISTS "
-                    "(SELECT 1 FROM"
-                    " timing AS t WHERE t.run_id = key.run_id AND t.cell_id = key.cell_id AND "
-                    "t.steps = ?4 AND"
-                    " t.batch = ?5 AND t.input = ?6 AND t.hidden = ?7 AND t.layers = ?8 AND "
-                    "t.phase = ?9 AND"
-                    " t.kernel = ?10 AND t.jobs = ?11 AND t.sample = ?12)"};
+    "INSERT INTO timing (run_id, cell_id, engine, version, kernel, steps, batch, input, hidden,"
+    " layers, frames, inputs, phase, part, jobs, clock, sample, repeats, duration_ns, flop,"
+    " peak_flop_per_s) SELECT (SELECT run_id FROM run WHERE identity = ?1), " CELL_OF(
+        "?2", "?3") ", ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,"
+                    " ?20, ?21, ?22 WHERE true ON CONFLICT (run_id, cell_id, engine, version,"
+                    " kernel, steps, batch, input, hidden, layers, frames, inputs, phase, part,"
+                    " jobs, clock, sample) DO NOTHING"};
 
 static cb_status merge_all(cbi_merge *m, cb_err *err) {
     cb_merge_counts *n = m->counts;

@@ -40,6 +40,31 @@ static const char *const migrations[CBI_STORE_VERSION] = {
     "ALTER TABLE attempt ADD COLUMN cause TEXT NOT NULL DEFAULT ''"
     " CHECK (cause IN ('', 'trial', 'worker', 'machine'));"
     "ALTER TABLE attempt ADD COLUMN resumed_epochs INTEGER NOT NULL DEFAULT 0",
+    /* Constraints cannot be changed in place, and a renamed table would take its views with it. */
+    "CREATE TEMP TABLE timing_3 AS SELECT * FROM timing;"
+    "DROP TABLE timing;"
+    "CREATE TABLE timing (timing_id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES"
+    " run (run_id), cell_id INTEGER NOT NULL REFERENCES cell (cell_id), engine TEXT NOT NULL"
+    " CHECK (engine <> ''), version TEXT NOT NULL, kernel TEXT NOT NULL, steps INTEGER NOT"
+    " NULL CHECK (steps >= 1), batch INTEGER NOT NULL CHECK (batch >= 1), input INTEGER NOT"
+    " NULL CHECK (input >= 0), hidden INTEGER NOT NULL CHECK (hidden >= 1), layers INTEGER"
+    " NOT NULL CHECK (layers >= 1), frames INTEGER NOT NULL CHECK (frames >= 1), inputs TEXT"
+    " NOT NULL CHECK (inputs IN ('normal', 'denormal')), phase TEXT NOT NULL CHECK (phase IN"
+    " ('first', 'forward', 'backward', 'train')), part TEXT NOT NULL CHECK (part IN ('all',"
+    " 'products', 'gradients', 'pointwise', 'packing', 'rest')), jobs INTEGER NOT NULL CHECK"
+    " (jobs >= 1), clock TEXT NOT NULL CHECK (clock IN ('cpu', 'wall')), sample INTEGER NOT"
+    " NULL CHECK (sample >= 0), repeats INTEGER NOT NULL CHECK (repeats >= 1), duration_ns"
+    " INTEGER NOT NULL CHECK (duration_ns >= 0), flop REAL, peak_flop_per_s REAL) STRICT;"
+    "CREATE UNIQUE INDEX timing_sample ON timing (run_id, cell_id, engine, version, kernel, steps,"
+    " batch,\n    input, hidden, layers, frames, inputs, phase, part, jobs, clock, sample);"
+    "CREATE INDEX timing_cell ON timing (cell_id);"
+    "INSERT OR IGNORE INTO timing (timing_id, run_id, cell_id, engine, version, kernel,"
+    " steps, batch, input, hidden, layers, frames, inputs, phase, part, jobs, clock, sample,"
+    " repeats, duration_ns, flop) SELECT g.timing_id, g.run_id, g.cell_id, 'cellbench',"
+    " r.version, g.kernel, g.steps, g.batch, g.input, g.hidden, g.layers, g.steps * g.batch,"
+    " 'normal', g.phase, 'all', g.jobs, 'cpu', g.sample, g.repeats, g.duration_ns, g.flop"
+    " FROM timing_3 AS g JOIN run AS r ON r.run_id = g.run_id;"
+    "DROP TABLE timing_3",
 };
 
 static cb_status create_schema(cb_store *store, cb_err *err) {

@@ -169,6 +169,11 @@ static const char *const statements[CBI_SQL_COUNT] = {
     [CBI_SQL_EPOCH_PUT] =
         "INSERT OR REPLACE INTO epoch (attempt_id, epoch, split, metric, value, seconds)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [CBI_SQL_TIMING_PUT] =
+        "INSERT INTO timing (run_id, cell_id, engine, version, kernel, inputs, phase, part, clock,"
+        " steps, batch, input, hidden, layers, frames, jobs, sample, repeats, duration_ns, flop,"
+        " peak_flop_per_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+        " ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
 };
 
 cb_status cbi_store_fail(const cb_store *store, sqlite3 *db, int rc, const char *what,

@@ -275,3 +275,105 @@ CROSS JOIN trial AS tb ON tb.trial_id = sb.trial_id AND tb.state = 'done' AND tb
     AND tb.task_id = ta.task_id
 CROSS JOIN attempt AS ab ON ab.attempt_id = tb.result_attempt_id AND ab.test IS NOT NULL
 CROSS JOIN cell AS cb ON cb.cell_id = sb.cell_id AND ca.name < cb.name;
+
+-- How fast cells are: a row for each series of table timing. ms: one execution, the median over n
+-- samples, with its quartiles low_ms and high_ms (of type 7, as R's); gflops: 10^9 operations of its
+-- products a second, by that median; share: of the multiply-add peak of a core beside each sample,
+-- its median (NULL: not known); batch, frames, layers: as in timing. commit: of cellbench.
+CREATE VIEW speed AS
+WITH keyed AS (
+    SELECT timing_id, 1e-6 * duration_ns / repeats AS ms,
+           1e9 * flop * repeats / nullif(duration_ns, 0) / peak_flop_per_s AS share,
+           min(timing_id) OVER (PARTITION BY run_id, cell_id, engine, version, kernel, steps, batch,
+                                input, hidden, layers, frames, inputs, phase, jobs, clock) AS series
+    FROM timing
+    WHERE part = 'all'
+), ordered AS (
+    SELECT series, ms, share, row_number() OVER (PARTITION BY series ORDER BY ms) - 1.0 AS place,
+           row_number() OVER (PARTITION BY series ORDER BY share) - 1.0 AS share_place,
+           count(*) OVER (PARTITION BY series) - 1.0 AS last
+    FROM keyed
+), summary AS (
+    SELECT series, count(*) AS n,
+           sum(ms * max(0.0, 1.0 - abs(place - 0.25 * last))) AS low_ms,
+           sum(ms * max(0.0, 1.0 - abs(place - 0.5 * last))) AS ms,
+           sum(ms * max(0.0, 1.0 - abs(place - 0.75 * last))) AS high_ms,
+           iif(count(share) = count(*),
+               sum(share * max(0.0, 1.0 - abs(share_place - 0.5 * last))), NULL) AS share
+    FROM ordered
+    GROUP BY series
+)
+SELECT t.run_id AS run_id, c.name AS cell, t.engine AS engine, t.kernel AS kernel,
+       t.version AS version, t.steps AS steps, t.batch AS batch, t.input AS input,
+       t.hidden AS hidden, t.layers AS layers, t.frames AS frames, t.inputs AS inputs,
+       t.phase AS phase, t.jobs AS jobs, t.clock AS clock, s.n AS n, s.low_ms AS low_ms,
+       s.ms AS ms, s.high_ms AS high_ms, 1e-6 * t.flop / s.ms AS gflops, s.share AS share,
+       m.cpu AS cpu, r.git_commit AS git_commit
+FROM summary AS s
+JOIN timing AS t ON t.timing_id = s.series
+JOIN cell AS c ON c.cell_id = t.cell_id
+JOIN run AS r ON r.run_id = t.run_id
+JOIN machine AS m ON m.machine_id = r.machine_id
+ORDER BY t.run_id, s.series;
+
+-- Cellbench against other programs that were timed in the same run, round by round: how many times
+-- faster it computes the same cell at the same shape. faster: the median over n rounds of their time
+-- over its own, with its quartiles low and high.
+CREATE VIEW speed_ratio AS
+WITH ratio AS (
+    SELECT a.timing_id, 1.0 * b.duration_ns / b.repeats * a.repeats / nullif(a.duration_ns, 0) AS x,
+           b.engine, b.kernel, b.version,
+           min(a.timing_id) OVER (PARTITION BY a.run_id, a.cell_id, a.kernel, a.steps, a.batch,
+                                  a.input, a.hidden, a.layers, a.frames, a.inputs, a.phase, a.jobs,
+                                  a.clock, b.engine, b.kernel, b.version) AS series
+    FROM timing AS a
+    JOIN timing AS b
+        ON b.run_id = a.run_id AND b.cell_id = a.cell_id AND b.engine <> 'cellbench'
+        AND b.steps = a.steps AND b.batch = a.batch AND b.input = a.input AND b.hidden = a.hidden
+        AND b.layers = a.layers AND b.frames = a.frames AND b.inputs = a.inputs
+        AND b.phase = a.phase AND b.part = 'all' AND b.jobs = a.jobs AND b.clock = a.clock
+        AND b.sample = a.sample
+    WHERE a.engine = 'cellbench' AND a.part = 'all'
+), ordered AS (
+    SELECT series, engine, kernel, version, x,
+           row_number() OVER (same ORDER BY x) - 1.0 AS place, count(*) OVER same - 1.0 AS last
+    FROM ratio
+    WINDOW same AS (PARTITION BY series, engine, kernel, version)
+)
+SELECT t.run_id AS run_id, c.name AS cell, t.steps AS steps, t.batch AS batch, t.input AS input,
+       t.hidden AS hidden, t.layers AS layers, t.frames AS frames, t.inputs AS inputs,
+       t.phase AS phase, t.jobs AS jobs, t.clock AS clock, t.kernel AS own_kernel,
+       o.engine AS engine, o.kernel AS kernel, o.version AS version, count(*) AS n,
+       sum(x * max(0.0, 1.0 - abs(place - 0.25 * last))) AS low,
+       sum(x * max(0.0, 1.0 - abs(place - 0.5 * last))) AS faster,
+       sum(x * max(0.0, 1.0 - abs(place - 0.75 * last))) AS high
+FROM ordered AS o
+JOIN timing AS t ON t.timing_id = o.series
+JOIN cell AS c ON c.cell_id = t.cell_id
+GROUP BY o.series, o.engine, o.kernel, o.version
+ORDER BY t.run_id, o.series, o.engine, o.kernel;
+
+-- Where the time of an execution goes, as shares of it (0.1: 10 %), of n samples with clocks around
+-- every part: products in and out of the loop, gradients of the weights, pointwise programs, packing
+-- of weights, and the rest.
+CREATE VIEW speed_part AS
+WITH part AS (
+    SELECT *, 1.0 * duration_ns / repeats AS ns,
+           min(timing_id) OVER (PARTITION BY run_id, cell_id, engine, version, kernel, steps, batch,
+                                input, hidden, layers, frames, inputs, phase, jobs, clock) AS series
+    FROM timing
+    WHERE part <> 'all'
+)
+SELECT p.run_id AS run_id, c.name AS cell, p.engine AS engine, p.kernel AS kernel,
+       p.steps AS steps, p.batch AS batch, p.input AS input, p.hidden AS hidden,
+       p.layers AS layers, p.frames AS frames, p.inputs AS inputs, p.phase AS phase,
+       count(DISTINCT p.sample) AS n,
+       sum(iif(p.part = 'products', p.ns, 0.0)) / sum(p.ns) AS products,
+       sum(iif(p.part = 'gradients', p.ns, 0.0)) / sum(p.ns) AS gradients,
+       sum(iif(p.part = 'pointwise', p.ns, 0.0)) / sum(p.ns) AS pointwise,
+       sum(iif(p.part = 'packing', p.ns, 0.0)) / sum(p.ns) AS packing,
+       sum(iif(p.part = 'rest', p.ns, 0.0)) / sum(p.ns) AS rest
+FROM part AS p
+JOIN cell AS c ON c.cell_id = p.cell_id
+GROUP BY p.series
+ORDER BY p.run_id, p.series;

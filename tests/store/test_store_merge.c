@@ -175,14 +175,25 @@ static void test_timings(void **state) {
     cb_merge_counts n;
     make(f, "a.db", "s", 0, 2, 1);
     run_sql(f, "a.db",
-            "INSERT INTO timing (run_id, cell_id, steps, batch, input, hidden, layers, phase,"
-            " kernel, jobs, sample, repeats, duration_ns, flop) VALUES"
-            " (1, 1, 10, 2, 3, 4, 1, 'train', 'k', 1, 0, 5, 1000, 1e6),"
-            " (1, 1, 10, 2, 3, 4, 1, 'train', 'k', 1, 1, 5, 1000, 1e6)");
+            "INSERT INTO timing (run_id, cell_id, engine, version, kernel, steps, batch, input,"
+            " hidden, layers, frames, inputs, phase, part, jobs, clock, sample, repeats,"
+            " duration_ns, flop, peak_flop_per_s) VALUES"
+            " (1, 1, 'cellbench', '1', 'k', 10, 2, 3, 4, 1, 20, 'normal', 'train', 'all', 1,"
+            " 'cpu', 0, 5, 1000, 1e6, 2e11),"
+            " (1, 1, 'cellbench', '1', 'k', 10, 2, 3, 4, 1, 20, 'normal', 'train', 'all', 1,"
+            " 'cpu', 1, 5, 1000, 1e6, 2e11),"
+            " (1, 1, 'cellbench', '1', 'k', 10, 2, 3, 4, 1, 11, 'normal', 'train', 'all', 1,"
+            " 'cpu', 1, 5, 1000, 1e6, NULL),"
+            " (1, 1, 'torch', '2', 'k', 10, 2, 3, 4, 1, 20, 'normal', 'train', 'all', 1,"
+            " 'cpu', 1, 5, 1000, 1e6, NULL)");
     for (int i = 0; i < 2; i++) {
         must(merge(f, "out.db", "a.db", NULL, &n, err));
-        assert_int_equal(n.timings, i == 0 ? 2 : 0);
+        assert_int_equal(n.timings, i == 0 ? 4 : 0);
     }
+    char *original = dump(f, "a.db"), *copy = dump(f, "out.db");
+    assert_string_equal(original, copy);
+    free(original);
+    free(copy);
 }
 
 static void test_conflict(void **state) {

@@ -23,9 +23,17 @@ static int64_t version_of(cb_store *store) {
 }
 
 static void test_migrate(void **state) {
-    static const char *const good[] = {NULL, NULL, NULL, "ALTER TABLE study ADD COLUMN note TEXT",
+    static const char *const good[] = {NULL,
+                                       NULL,
+                                       NULL,
+                                       NULL,
+                                       "ALTER TABLE study ADD COLUMN note TEXT",
                                        "UPDATE study SET note = 'migrated'"};
-    static const char *const bad[] = {NULL, NULL, NULL, "ALTER TABLE study ADD COLUMN lost TEXT",
+    static const char *const bad[] = {NULL,
+                                      NULL,
+                                      NULL,
+                                      NULL,
+                                      "ALTER TABLE study ADD COLUMN lost TEXT",
                                       "UPDATE no_such_table SET a = 1"};
     const fixture *f = *state;
     cb_err error = {0};
@@ -59,36 +67,61 @@ static void test_migrate(void **state) {
 
 #define KEY_1 "0000000000000000000000000000000000000000000000000000000000000001"
 
-/* A database as an earlier version made it, with a study and a result; `more` is what came with
- * that version. */
-static void make_version(const char *path, const char *schema_path, const char *more) {
+/* An earlier version: its schema, and what came with it that the database below is to hold too. */
+typedef struct earlier {
+    const char *schema, *more;
+} earlier;
+
+/* clang-format off */
+#define RUN(id)                                                                                    \
+    "INSERT INTO run (run_id, machine_id, command, version, git_commit, compiler, flags,"          \
+    " blis_version, kernel, numerics, jobs, denormals_flushed, state, started_utc, ended_utc)"     \
+    " VALUES (" #id ", 1, 'run', '0', '', '', '', '', '', 1, 1, 1, 'ended', 'then', 'then');"
+#define TIMING(sample)                                                                             \
+    "INSERT INTO timing (run_id, cell_id, steps, batch, input, hidden, layers, phase, kernel,"     \
+    " jobs, sample, repeats, duration_ns, flop) VALUES (1, 1, 10, 2, 3, 4, 1, 'train', 'k', 1,"    \
+    " " #sample ", 5, 1000, 1e6);"
+
+static const earlier versions[] = {
+    {SCHEMA_1, RUN(2) "PRAGMA user_version = 1"},
+    {SCHEMA_2, RUN(2) TIMING(0) TIMING(1) "PRAGMA user_version = 2"},
+    {SCHEMA_3, "UPDATE run SET identity = '0123456789abcdef0123456789abcdef';" RUN(2)
+               "UPDATE run SET identity = 'fedcba9876543210fedcba9876543210' WHERE run_id = 2;"
+               "UPDATE study SET trial_count = 1, registered = 1;"
+               TIMING(0) TIMING(1) "PRAGMA user_version = 3"},
+};
+/* clang-format on */
+enum { VERSIONS = sizeof versions / sizeof *versions };
+
+/* A database as an earlier version made it, with a study and a result. */
+static void make_version(const char *path, const earlier *version) {
     char *schema = NULL, *message = NULL;
     size_t length = 0;
     sqlite3 *db = NULL;
-    must(cbi_file_read(&schema, &length, schema_path, 1 << 20, err));
+    must(cbi_file_read(&schema, &length, version->schema, 1 << 20, err));
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     const char *const steps[] = {
         schema,
         "PRAGMA application_id = 1128418883;"
-        "INSERT INTO study VALUES (1, 's', 's.lua', '-- script', '', 1, 'then', 'then');"
+        "INSERT INTO study (study_id, name, script_path, script, git_commit, edition, created_utc,"
+        " updated_utc) VALUES (1, 's', 's.lua', '-- script', '', 1, 'then', 'then');"
         "INSERT INTO cell VALUES (1, 'gru', 'aa', 'state h', '');"
         "INSERT INTO task VALUES (1, 'adding', 'bb', '{}', '');"
-        "INSERT INTO machine VALUES (1, 'host', 'cpu', 'avx2', 2, 1, 'linux');"
-        "INSERT INTO run VALUES (1, 1, 'run', '0', '', '', '', '', '', 1, 1, 1, 'ended', 'then',"
-        " 'then');"
-        "INSERT INTO run VALUES (2, 1, 'run', '0', '', '', '', '', '', 1, 1, 1, 'ended', 'then',"
-        " 'then');"
+        "INSERT INTO machine VALUES (1, 'host', 'cpu', 'avx2', 2, 1, 'linux')",
+        RUN(1),
         "PRAGMA foreign_keys = 0;"
-        "INSERT INTO trial VALUES (1, '" KEY_1 "', 1, 1, 'mse', 1, 16, 1000, 'done', 1, 1, 'then');"
+        "INSERT INTO trial (trial_id, key, cell_id, task_id, metric, seed, hidden, param_count,"
+        " state, result_attempt_id, attempt_count, created_utc)"
+        " VALUES (1, '" KEY_1 "', 1, 1, 'mse', 1, 16, 1000, 'done', 1, 1, 'then');"
         "INSERT INTO specification VALUES (1, '{}', '{}');"
         "INSERT INTO attempt (attempt_id, trial_id, run_id, number, state, numerics,"
         " instruction_set, started_utc, ended_utc, epochs, valid, test, wall_seconds)"
         " VALUES (1, 1, 1, 1, 'done', 1, 'avx2', 'then', 'then', 10, 0.5, 0.25, 2);"
-        "INSERT INTO study_trial (study_id, trial_id, position, config, cell_id, edition, retired)"
-        " VALUES (1, 1, 0, 1, 1, 1, 0);"
+        "INSERT INTO study_trial (study_id, trial_id, position, config, cell_id, edition,"
+        " retired) VALUES (1, 1, 0, 1, 1, 1, 0);"
         "INSERT INTO setting VALUES (1, 1, 'rate', 'real', NULL, 0.5, NULL);"
         "CREATE VIEW study_1 AS SELECT st.config AS \"config\" FROM study_trial AS st",
-        more};
+        version->more};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if (sqlite3_exec(db, steps[i], NULL, NULL, &message) != SQLITE_OK)
             fail_msg("step %zu: %s", i, message);
@@ -119,11 +152,16 @@ static char *schema_of(const char *path) {
 }
 
 /* What was in the database is there, in the present version, and work goes on. */
-static void expect_migrated(cb_store *store) {
-    static const struct {
+static void expect_migrated(cb_store *store, int timings) {
+    const struct {
         const char *sql;
         int64_t value;
     } facts[] = {
+        {"SELECT count(*) FROM timing WHERE engine = 'cellbench' AND version = '0' AND frames = 20"
+         " AND inputs = 'normal' AND part = 'all' AND clock = 'cpu' AND repeats = 5 AND"
+         " peak_flop_per_s IS NULL",
+         timings},
+        {"SELECT count(*) FROM speed WHERE n = 2 AND ms = 0.0002", timings / 2},
         {"SELECT count(*) FROM study_trial WHERE role = 'first'", 1},
         {"SELECT count(*) FROM leaderboard WHERE cell = 'gru' AND test = 0.25 AND over = 'study'"
          " AND seeds = 1",
@@ -160,12 +198,12 @@ static char *identities_of(const char *path) {
     return text;
 }
 
-static void check_version(const fixture *f, const char *schema, const char *more) {
+static void check_version(const fixture *f, const earlier *version) {
     char fresh[128], copy[128];
     cb_store *store = NULL;
-    make_version(f->path, schema, more);
+    make_version(f->path, version);
     snprintf(copy, sizeof copy, "%s/copy.db", f->folder);
-    make_version(copy, schema, more);
+    make_version(copy, version);
     /* It is read as if it were of the present version, and not changed by that. */
     char *before = NULL, *after = NULL;
     size_t before_length = 0, after_length = 0;
@@ -187,7 +225,7 @@ static void check_version(const fixture *f, const char *schema, const char *more
     cbi_free(here);
     cbi_free(there);
     store = open_as(f->path, 0, 20);
-    expect_migrated(store);
+    expect_migrated(store, strstr(version->more, "timing") != NULL ? 2 : 0);
     cb_store_close(store);
     expect_no_litter(f->path);
 
@@ -200,11 +238,15 @@ static void check_version(const fixture *f, const char *schema, const char *more
 }
 
 static void test_migrate_1(void **state) {
-    check_version(*state, SCHEMA_1, "PRAGMA user_version = 1");
+    check_version(*state, &versions[0]);
 }
 
 static void test_migrate_2(void **state) {
-    check_version(*state, SCHEMA_2, "PRAGMA user_version = 2");
+    check_version(*state, &versions[1]);
+}
+
+static void test_migrate_3(void **state) {
+    check_version(*state, &versions[2]);
 }
 
 /* An earlier version, opened and read. */
@@ -232,14 +274,12 @@ static cb_status read_once(void *context) {
 
 static void test_memory(void **state) {
     const fixture *f = *state;
-    const char *const schemas[] = {SCHEMA_1, SCHEMA_2};
-    for (int v = 0; v < 2; v++) {
-        char path[128], version[64];
+    for (int v = 0; v < VERSIONS; v++) {
+        char path[128];
         char *before = NULL, *after = NULL;
         size_t before_length = 0, after_length = 0;
         snprintf(path, sizeof path, "%s/%d.db", f->folder, v);
-        snprintf(version, sizeof version, "PRAGMA user_version = %d", v + 1);
-        make_version(path, schemas[v], version);
+        make_version(path, &versions[v]);
         must(cbi_file_read(&before, &before_length, path, 1 << 24, err));
         assert_true(faults_run(read_once, path) > 5);
         must(cbi_file_read(&after, &after_length, path, 1 << 24, err));
@@ -274,8 +314,8 @@ static void test_views_remade(void **state) {
 int main(void) {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_migrate), CASE(test_migrate_1),    CASE(test_migrate_2),
-        CASE(test_memory),  CASE(test_views_remade),
+        CASE(test_migrate),   CASE(test_migrate_1), CASE(test_migrate_2),
+        CASE(test_migrate_3), CASE(test_memory),    CASE(test_views_remade),
     };
     return cmocka_run_group_tests_name("store_migrate", tests, NULL, NULL);
 }

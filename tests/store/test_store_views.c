@@ -92,7 +92,7 @@ static void test_schema_comments(void **state) {
     }
     cb_query_close(query);
     assert_true(columns > 80);
-    assert_int_equal(objects, 22);
+    assert_int_equal(objects, 25);
     /* All tables are strict. */
     assert_int_equal(
         ask(store, "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND NOT strict AND"

@@ -287,6 +287,25 @@ CB_API CB_MUST_USE cb_status cb_store_commit(cb_store *store, int force, cb_err 
 /* Milliseconds until cb_store_commit should be called; -1 if nothing is queued. */
 CB_API int cb_store_commit_due_ms(const cb_store *store);
 
+/* ---- timings ---- */
+
+/* One sample: a row of the table timing, whose columns the names are. Texts that have few values
+ * are checked by the schema. */
+typedef struct cb_timing {
+    const char *cell, *cell_text, *cell_source; /* the text expanded; source may be "" */
+    const char *engine, *version, *kernel;
+    const char *inputs, *phase, *part, *clock;
+    int64_t steps, batch, input, hidden, layers, frames;
+    int64_t jobs, sample, repeats, duration_ns;
+    double flop, peak_flop_per_s; /* not finite: stored as NULL */
+} cb_timing;
+
+/* Writes n samples of this store's run in one transaction: all of them or none. CB_EARG without a
+ * run, and for what the table does not take: a value out of range, or a sample that its series has
+ * already. */
+CB_API CB_MUST_USE cb_status cb_store_timing(cb_store *store, const cb_timing *samples, size_t n,
+                                             cb_err *err);
+
 /* ---- reading ---- */
 
 typedef struct cb_query cb_query;
@@ -339,7 +358,7 @@ typedef struct cb_merge_counts {
  * Takes over what `from` (open for reading) holds and `store` (open for writing) does not, in one
  * transaction. Things are the same by what they are, not by their numbers: trials by their keys,
  * runs by their identities, attempts by trial, run and number, cells by name and text, tasks by
- * what decides their data, timings by run, cell, shape, phase and sample. Doing it again changes
+ * what decides their data, timings by what their series and sample is. Doing it again changes
  * nothing; a copy of a database at work may be merged again when it is further.
  *
  * What was running in `from` comes in as lost. A result that is there already stays; one that
