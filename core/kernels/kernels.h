@@ -69,14 +69,14 @@ typedef struct cbi_kernels {
     const cbi_pointwise_row *pointwise; /* ended by a NULL name */
 
     /* Panels: matrices side by side and one below the other, packed for product(): the columns of
-     * each are filled up to whole groups of CBI_LANES; `panel` columns together, [k][panel], are one
-     * panel. */
+     * each are filled up to whole groups of CBI_LANES; `panel` columns together, [k][panel], are
+     * one panel. */
     size_t panel;
 
     /*
      * C [m][16 groups] = C0 + A [m][k] * B. A stands in `operands` pieces, side by side, each with
-     * the rows of B that belong to it; C in `groups` of sixteen columns, each where it likes. So all
-     * gates of a step are one product, and so is a gradient that is a sum of products.
+     * the rows of B that belong to it; C in `groups` of sixteen columns, each where it likes. So
+     * all gates of a step are one product, and so is a gradient that is a sum of products.
      */
     void (*product)(size_t m, size_t groups, const cbi_columns *columns, size_t operands,
                     const cbi_operand *operand, const float *panels);
@@ -88,8 +88,8 @@ typedef struct cbi_kernels {
     size_t blis_from;
 
     /* Multiply-adds in registers alone, as many independent chains as it takes to keep the units
-     * busy; returns how many floating-point operations that was (a multiply-add counts 2). Its speed
-     * is the peak that products are measured against. */
+     * busy; returns how many floating-point operations that was (a multiply-add counts 2). Its
+     * speed is the peak that products are measured against. */
     double (*multiply_adds)(size_t n);
 
     /* d[i*ldd] = sum over j < n of a[i*lda + j], i < rows. The order depends on n alone; padding
@@ -124,6 +124,14 @@ void cbi_matrix_product(const cbi_kernels *kernels, size_t m, size_t n, const cb
  */
 void cbi_gemm(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa, const float *b,
               size_t rsb, size_t csb, float beta, float *c, size_t ldc);
+
+/* The same, with product() where the set is faster by that (see blis_from); work: room for
+ * cbi_gemm_work(n) floats, 64-byte aligned. The bits are those of cbi_gemm wherever BLIS has a
+ * kernel with fused multiply-adds. */
+void cbi_gemm_with(const cbi_kernels *kernels, size_t m, size_t n, size_t k, const float *a,
+                   size_t rsa, size_t csa, const float *b, size_t rsb, size_t csb, float beta,
+                   float *c, size_t ldc, float *work);
+size_t cbi_gemm_work(const cbi_kernels *kernels, size_t n);
 
 /* Before the first product of the process: CB_ENOMEM if BLIS would find too little memory, which
  * would be the end of the process. Cheap when done before. */

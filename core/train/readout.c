@@ -14,17 +14,18 @@
 enum { BLOCK_FLOATS = 2048 };
 
 typedef struct sizes {
-    size_t z, scratch, last;
+    size_t z, scratch, last, work;
 } sizes;
 
-static cb_status size_arrays(sizes *out, const cb_data *data, size_t H, size_t frames,
-                             size_t sequences, cb_err *err) {
+static cb_status size_arrays(sizes *out, const cbi_kernels *kernels, const cb_data *data, size_t H,
+                             size_t frames, size_t sequences, cb_err *err) {
     const size_t K = data->target_dim, ldk = cbi_padded(K);
     const int at_last = data->when == CB_WHEN_LAST;
     *out = (sizes){0};
     if (K == 0 || ldk < K)
         return cb_fail(err, CB_ESHAPE, "readout: expected at least one target, got %zu", K);
     out->scratch = ldk > BLOCK_FLOATS ? ldk : BLOCK_FLOATS;
+    out->work = cbi_gemm_work(kernels, K > H ? K : H);
     if (cb_size_mul(at_last ? sequences : frames, ldk, &out->z) != CB_OK ||
         (at_last && cb_size_mul(sequences, H, &out->last) != CB_OK))
         return cb_fail(err, CB_ESHAPE, "readout: too large: %zu frames, %zu targets", frames, K);
@@ -35,12 +36,15 @@ cb_status cbi_readout_bytes(const cb_data *data, size_t H, size_t frames, size_t
                             size_t *bytes, cb_err *err) {
     sizes s;
     size_t floats;
+    const cbi_kernels *kernels;
+    cb_status st;
     *bytes = 0;
-    cb_status st = size_arrays(&s, data, H, frames, sequences, err);
-    if (st != CB_OK)
+    if ((st = cbi_kernels_get(&kernels, err)) != CB_OK ||
+        (st = size_arrays(&s, kernels, data, H, frames, sequences, err)) != CB_OK)
         return st;
     if (cb_size_add(s.z, s.scratch, &floats) != CB_OK ||
         cb_size_add(floats, s.last, &floats) != CB_OK ||
+        cb_size_add(floats, s.work, &floats) != CB_OK ||
         cb_size_mul(floats, sizeof(float), bytes) != CB_OK)
         return cb_fail(err, CB_ESHAPE, "readout: too large: %zu frames", frames);
     return CB_OK;
@@ -56,9 +60,10 @@ cb_status cbi_readout_init(cbi_readout *readout, const cb_data *data, size_t H, 
                              .loss = data->loss,
                              .when = data->when,
                              .ldk = cbi_padded(data->target_dim)};
-    if ((st = size_arrays(&s, data, H, frames, sequences, err)) != CB_OK ||
-        (st = cbi_kernels_get(&kernels, err)) != CB_OK)
+    if ((st = cbi_kernels_get(&kernels, err)) != CB_OK ||
+        (st = size_arrays(&s, kernels, data, H, frames, sequences, err)) != CB_OK)
         return st;
+    readout->kernels = kernels;
     readout->block = s.scratch / readout->ldk;
     readout->exp = cbi_pointwise_find(kernels, "exp");
     readout->sigmoid = cbi_pointwise_find(kernels, "sigmoid");
@@ -69,7 +74,8 @@ cb_status cbi_readout_init(cbi_readout *readout, const cb_data *data, size_t H, 
     readout->z = cbi_aligned_calloc(s.z + 1, sizeof(float));
     readout->scratch = cbi_aligned_calloc(s.scratch, sizeof(float));
     readout->last = cbi_aligned_calloc(s.last + 1, sizeof(float));
-    if (!readout->z || !readout->scratch || !readout->last) {
+    readout->work = cbi_aligned_calloc(s.work, sizeof(float));
+    if (!readout->z || !readout->scratch || !readout->last || !readout->work) {
         cbi_readout_fini(readout);
         return cb_fail(err, CB_ENOMEM, "readout: %zu frames, %zu targets", frames,
                        data->target_dim);
@@ -81,6 +87,7 @@ void cbi_readout_fini(cbi_readout *readout) {
     cbi_aligned_free(readout->z);
     cbi_aligned_free(readout->scratch);
     cbi_aligned_free(readout->last);
+    cbi_aligned_free(readout->work);
     *readout = (cbi_readout){0};
 }
 
@@ -188,7 +195,8 @@ cbi_loss_sum cbi_readout_loss(cbi_readout *readout, const float *w, const cb_row
         memcpy(readout->z + r * ldk, a, K * sizeof(float));
         memset(readout->z + r * ldk + K, 0, (ldk - K) * sizeof(float));
     }
-    cbi_gemm(n, K, H, from, ld, 1, w, 1, H, 1, readout->z, ldk);
+    cbi_gemm_with(readout->kernels, n, K, H, from, ld, 1, w, 1, H, 1, readout->z, ldk,
+                  readout->work);
     const block_job job = {readout, batch, (float)scale};
     for (size_t row = 0; row < n; row += readout->block) {
         const size_t rows = n - row < readout->block ? n - row : readout->block;
@@ -207,15 +215,18 @@ void cbi_readout_backward(cbi_readout *readout, const float *w, const cb_rows *y
     if (n == 0)
         return;
     rows_read(readout, y, batch, &from, &ld);
-    cbi_gemm(K, H, n, dz, 1, ldk, from, ld, 1, 0, gradient, H);
+    cbi_gemm_with(readout->kernels, K, H, n, dz, 1, ldk, from, ld, 1, 0, gradient, H,
+                  readout->work);
     for (size_t r = 0; r < n; r++)
         for (size_t k = 0; k < K; k++)
             da[k] += dz[r * ldk + k];
     if (readout->when == CB_WHEN_EACH) {
-        cbi_gemm(n, H, K, dz, ldk, 1, w, H, 1, 0, dy->data, dy->ld);
+        cbi_gemm_with(readout->kernels, n, H, K, dz, ldk, 1, w, H, 1, 0, dy->data, dy->ld,
+                      readout->work);
         return;
     }
-    cbi_gemm(n, H, K, dz, ldk, 1, w, H, 1, 0, readout->last, H);
+    cbi_gemm_with(readout->kernels, n, H, K, dz, ldk, 1, w, H, 1, 0, readout->last, H,
+                  readout->work);
     for (size_t f = 0; f < batch->steps.frames; f++)
         memset(dy->data + f * dy->ld, 0, H * sizeof(float));
     for (size_t r = 0; r < n; r++)

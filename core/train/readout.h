@@ -21,6 +21,7 @@
 #include "train/batch.h"
 
 typedef struct cbi_readout {
+    const cbi_kernels *kernels;
     size_t K, H;
     cb_loss loss;
     cb_when when;
@@ -28,6 +29,7 @@ typedef struct cbi_readout {
     size_t block;   /* rows that are worked on at a time */
     float *z;       /* [most target rows][ldk]; after the loss: dz */
     float *scratch; /* [block][ldk] */
+    float *work;    /* of the products */
     float *last;    /* [most sequences][H]: gathered rows (CB_WHEN_LAST), then their gradient */
     cbi_pointwise exp, sigmoid, softplus;
 } cbi_readout;

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { GUARD_FLOATS = 1 << 17 };
+enum { GUARD_FLOATS = 1 << 18 };
 
 typedef struct guard {
     float *base; /* GUARD_FLOATS floats between two unreadable pages */
