@@ -15,6 +15,8 @@
 #include <Random123/philox.h>
 #include <sha2.h>
 
+#include "base/masks.h"
+
 static uint32_t word_of(const uint8_t *bytes) {
     return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
            (uint32_t)bytes[3] << 24;
@@ -78,5 +80,20 @@ void cb_random_permutation(cb_random *stream, size_t n, uint32_t *order) {
         uint32_t kept = order[i - 1];
         order[i - 1] = order[j];
         order[j] = kept;
+    }
+}
+
+void cbi_random_mask(const cb_random *stream, double rate, float hit, float miss, float *out,
+                     size_t n) {
+    const uint32_t limit = (uint32_t)(rate * 4294967296.0);
+    const philox4x32_key_t key = {{stream->key[0], stream->key[1]}};
+    for (size_t i = 0; i < n; i += 4) {
+        const uint64_t position = stream->position + i / 4;
+        const philox4x32_ctr_t counter = {{(uint32_t)position, (uint32_t)(position >> 32),
+                                           (uint32_t)stream->index,
+                                           (uint32_t)(stream->index >> 32)}};
+        const philox4x32_ctr_t block = philox4x32_R(10, counter, key);
+        for (size_t k = i; k < n && k < i + 4; k++)
+            out[k] = block.v[k - i] < limit ? hit : miss;
     }
 }

@@ -112,6 +112,18 @@ cb_status cbi_cell_derive(cb_cell *cell, const uint32_t *exports, size_t count, 
     return cbi_schedule(cell, err);
 }
 
+cb_status cbi_cell_derive_again(cb_cell *cell, cb_err *err) {
+    const size_t n = cell->export_count;
+    uint32_t *exports = cbi_calloc(n + 1, sizeof *exports);
+    if (exports == NULL)
+        return cb_fail(err, CB_ENOMEM, "%s: out of memory", cell->name);
+    for (size_t i = 0; i < n; i++)
+        exports[i] = cell->exports[i].value;
+    cb_status st = cbi_cell_derive(cell, exports, n, err);
+    cbi_free(exports);
+    return st;
+}
+
 static cb_status fill_state_infos(cb_cell *cell, cb_err *err) {
     cell->state_infos = cbi_calloc(cell->state_count, sizeof *cell->state_infos);
     if (cell->state_infos == NULL)
@@ -160,6 +172,7 @@ cb_status cb_cell_create(cb_cell **out, const char *name, const char *text,
         goto out;
     /* The graph of the text ends here; what is derived from it may be derived again. */
     cell->forward_count = cell->graph.count;
+    cell->own_output = cell->output;
     if ((st = cbi_cell_derive(cell, NULL, 0, err)) != CB_OK)
         goto out;
     *out = cell;
@@ -187,6 +200,7 @@ void cb_cell_destroy(cb_cell *cell) {
     cbi_free(cell->values);
     cbi_free(cell->reads);
     cbi_free(cell->lists);
+    cbi_free(cell->masks);
     cbi_free(cell->name);
     cbi_free(cell->text);
     cbi_free(cell->lowest);
@@ -275,6 +289,8 @@ static const char *node_name(const cb_cell *cell, const cbi_pass *pass, cbi_ref 
         return buffer;
     case CBI_VECTOR:
         return cell->params[n->index].name;
+    case CBI_MASK:
+        return cell->masks[n->index].name;
     case CBI_D_OUTPUT:
         return "dy";
     case CBI_D_STATE:

@@ -44,6 +44,14 @@ typedef struct cbi_list {
     size_t count;
 } cbi_list;
 
+/* A mask that a regulariser multiplies with; its values are the engine's business. */
+typedef struct cbi_mask {
+    cb_mask_kind kind;
+    char name[CBI_NAME_SIZE + 24]; /* "zoneout.h" */
+    double rate;
+    size_t dim;
+} cbi_mask;
+
 typedef struct cbi_matrix_sink {
     uint32_t param;
     cbi_ref gradient, operand; /* d matrix += gradient * operand^T, summed over steps and rows */
@@ -75,7 +83,11 @@ struct cb_cell {
     size_t export_count;
 
     char output_name[CBI_NAME_SIZE + 1];
-    cbi_ref output;
+    cbi_ref output;     /* what is seen from outside */
+    cbi_ref own_output; /* the same without the residual link */
+    int residual;       /* output = own_output + x */
+    cbi_mask *masks;
+    size_t mask_count, mask_capacity;
 
     cbi_graph graph;
     size_t forward_count; /* nodes below are of the forward step */
@@ -99,6 +111,14 @@ CB_MUST_USE cb_status cbi_cell_build(cb_cell *cell, cbi_ast *ast, const cb_cell_
                                      size_t setting_count, cb_err *err);
 /* backward.c: the forward graph -> the backward graph and the sinks. */
 CB_MUST_USE cb_status cbi_cell_differentiate(cb_cell *cell, cb_err *err);
+/* around.c: output + x is the output from here on. CB_ESHAPE unless they have one dimension. */
+CB_MUST_USE cb_status cbi_cell_add_residual(cb_cell *cell, cb_err *err);
+/* around.c: rewrites the forward graph with masks and derives anew; once for a cell. States that
+ * the cell has not are passed over. */
+CB_MUST_USE cb_status cbi_cell_regularise(cb_cell *cell, const cb_regularisers *regularisers,
+                                          cb_err *err);
+/* cell.c: derives again, for the same reads from above. */
+CB_MUST_USE cb_status cbi_cell_derive_again(cb_cell *cell, cb_err *err);
 /* cell.c: derives and schedules, with these values (indices into values) read from above. */
 CB_MUST_USE cb_status cbi_cell_derive(cb_cell *cell, const uint32_t *exports, size_t count,
                                       cb_err *err);

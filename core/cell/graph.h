@@ -23,6 +23,7 @@ typedef enum cbi_kind {
     CBI_LOWER,      /* value of the layer below; index: read */
     CBI_VECTOR,     /* learned; index: parameter */
     CBI_CLOCK,      /* 1 where t mod period = 0, else 0; index: list of periods */
+    CBI_MASK,       /* of a regulariser, drawn by the engine; index: mask */
     CBI_D_OUTPUT,   /* gradient of the output, from above */
     CBI_D_STATE,    /* gradient of a state after the step, from the step after; index: state */
     CBI_D_UPPER,    /* gradient of a value that the layer above reads; index: export */

@@ -71,6 +71,7 @@ void cb_engine_destroy(cb_engine *e) {
     cbi_free(e->step_of_row);
     cbi_free(e->index);
     cbi_route_fini(e);
+    cbi_mask_source_fini(&e->masks);
     cbi_free(e->blocks);
     cbi_free(e);
 }
@@ -304,6 +305,8 @@ static cb_status check_forward(cb_engine *e, const cb_steps *steps, const float 
                 return cb_fail(err, CB_ESHAPE, "initial state '%s': %zu rows were given, B is %zu",
                                e->layers[l].cell->states[s].name, e->layers[l].initial_rows[s],
                                steps->B);
+    if ((st = cbi_mask_source_check(&e->masks, steps->B, err)) != CB_OK)
+        return st;
     return cbi_index_check(e->stack, steps, index, err);
 }
 
@@ -322,6 +325,9 @@ cb_status cb_engine_forward(cb_engine *e, const cb_steps *steps, const float *x,
             return st;
     if ((st = cbi_route_prepare(e, index, keep, err)) != CB_OK)
         return st;
+    for (size_t l = 0; l < e->stack->layers; l++)
+        if ((st = cbi_masks_fill(e, l, keep, err)) != CB_OK)
+            return st;
     for (size_t l = 0; l < e->stack->layers; l++) {
         cbi_layer *y = &e->layers[l];
         cbi_route_input(e, l, x, ldx, keep);
@@ -346,8 +352,8 @@ cb_status cb_engine_set_dropout(cb_engine *e, double rate, uint64_t seed, uint64
 
 /* ---- what it will hold, and names for the records ---- */
 
-/* Floats of a frame in the planes between layers: what a layer does not read where the one below
- * wrote it, and gradients that none above leaves in place. */
+/* Floats of a frame in masks and in the planes between layers: what a layer does not read where the
+ * one below wrote it, and gradients that none above leaves in place. */
 static size_t route_floats(const cb_stack *s, int keep) {
     size_t floats = 0;
     const size_t top = s->layers - 1;
@@ -355,6 +361,7 @@ static size_t route_floats(const cb_stack *s, int keep) {
         const int direct_above = u < top && s->units[u + 1].direct;
         if (!s->units[u].direct && s->cells[u]->kind == CB_INPUT_DENSE)
             floats += cbi_padded(s->cells[u]->I);
+        floats += cbi_masks_floats(s->cells[u]);
         if (keep && !direct_above)
             floats += cbi_padded(cb_cell_output_dim(s->cells[u]));
     }

@@ -5,6 +5,7 @@
 #define CB_ENGINE_ENGINE_INTERNAL_H
 
 #include "engine/layer.h"
+#include "engine/mask.h"
 
 /* Rows of a block of steps: measured best at every size between 128 and 1,024. */
 enum { CBI_BLOCK_ROWS = 256 };
@@ -43,6 +44,7 @@ struct cb_engine {
     cbi_plane out, d_out;    /* the output of several units side by side, and its gradient */
     double dropout;          /* rate between layers, for passes with keep */
     uint64_t dropout_seed, dropout_pass;
+    cbi_mask_source masks; /* of regularisers, for passes with keep */
     cbi_progress done;
     cb_engine_times *times; /* NULL: nobody wants to know */
 };
@@ -64,6 +66,10 @@ void cbi_find_old(cb_engine *engine, cbi_layer *layer, const cbi_block *block);
 int cbi_is_given_row(const cbi_layer *layer, size_t state, size_t row);
 /* Gradients of final states belong to one forward pass, and are used once. */
 void cbi_drop_final_gradients(cb_engine *engine);
+
+/* mask.c: the masks of unit u for the pass at hand; and what they take of each frame. */
+CB_MUST_USE cb_status cbi_masks_fill(cb_engine *engine, size_t u, int keep, cb_err *err);
+size_t cbi_masks_floats(const cb_cell *cell);
 
 /* route.c: what goes from layer to layer. */
 cbi_plane *cbi_output_plane(cbi_layer *layer);

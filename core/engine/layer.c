@@ -27,6 +27,8 @@ static cbi_plane *leaf_plane(cbi_layer *y, int phase, const cbi_node *n, cbi_row
             cbi_layer_plane(y->below, 0, CBI_LOOP, y->below->cell->forward.map[ref], &unused);
         return plane;
     }
+    case CBI_MASK:
+        return &y->masks[n->index].plane;
     case CBI_D_OUTPUT:
         return &y->dy;
     case CBI_D_STATE:
@@ -173,6 +175,10 @@ static void set_dims(cbi_layer *y) {
         cbi_plane plane = {NULL, NULL, cbi_padded(dim), dim, 0};
         y->state[s] = y->begin[s] = y->old[s] = y->carry_in[s] = y->carry_out[s] = plane;
     }
+    for (size_t k = 0; k < cell->mask_count; k++) {
+        y->masks[k].plane.dim = cell->masks[k].dim;
+        y->masks[k].plane.ld = cbi_padded(cell->masks[k].dim);
+    }
     y->x = (cbi_plane){NULL, NULL, cbi_padded(cell->I), cell->I, 0};
     size_t out = cb_cell_output_dim(cell);
     y->dy = (cbi_plane){NULL, NULL, cbi_padded(out), out, 0};
@@ -202,9 +208,10 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
     y->given = cbi_calloc(S, sizeof *y->given);
     y->initial_rows = cbi_calloc(S, sizeof *y->initial_rows);
     y->d_final = cbi_calloc(S, sizeof *y->d_final);
-    if (!y->offset || !y->weight || !y->vector || !y->sum || !y->sink_order || !y->forward ||
-        !y->backward || !y->state || !y->begin || !y->old || !y->carry_in || !y->carry_out ||
-        !y->initial || !y->given || !y->initial_rows || !y->d_final)
+    y->masks = cbi_calloc(cell->mask_count + 1, sizeof *y->masks);
+    if (!y->masks || !y->offset || !y->weight || !y->vector || !y->sum || !y->sink_order ||
+        !y->forward || !y->backward || !y->state || !y->begin || !y->old || !y->carry_in ||
+        !y->carry_out || !y->initial || !y->given || !y->initial_rows || !y->d_final)
         return cbi_engine_no_memory(err);
     for (size_t s = 0; s < S; s++)
         y->delayed |= !cell->states[s].recurrent;
@@ -287,6 +294,9 @@ void cbi_layer_fini(cbi_layer *y) {
     cbi_free(y->given);
     cbi_free(y->initial_rows);
     cbi_aligned_free(y->mask.memory);
+    for (size_t k = 0; y->masks && k < cell->mask_count; k++)
+        cbi_aligned_free(y->masks[k].plane.memory);
+    cbi_free(y->masks);
     cbi_free(y->d_final);
 }
 

@@ -32,6 +32,12 @@ typedef struct cbi_weight {
     int summed;       /* `gradient` holds something of this backward pass */
 } cbi_weight;
 
+/* Values of a mask (mask.c), a row for each frame. */
+typedef struct cbi_mask_plane {
+    cbi_plane plane;
+    size_t expected; /* rows that hold its expectation */
+} cbi_mask_plane;
+
 typedef struct cbi_phase_run {
     cbi_bundles *bundles; /* one for each stage */
     cbi_program *program; /* one for each stage, after its products */
@@ -70,6 +76,7 @@ typedef struct cbi_layer {
     size_t numbers, number_capacity;
     const int32_t *index;            /* [frames] index input, in the order in which it runs */
     cbi_plane mask;                  /* dropout: factors of the elements of x */
+    cbi_mask_plane *masks;           /* [masks of the cell] */
     struct cbi_layer *below, *above; /* NULL unless the one reads the other's plane as it stands */
 } cbi_layer;
 

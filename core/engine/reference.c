@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/mask.h"
 
 typedef struct layer {
     const cb_cell *cell;
@@ -22,6 +23,8 @@ typedef struct layer {
     double **d_final;   /* [states] given, or NULL */
     double **d_initial; /* [states] [B][dim], result */
     double *d_input;    /* [frames][I] */
+    cb_random *streams; /* [masks] of the pass at hand */
+    float *mask_row;    /* [widest mask] */
 } layer;
 
 /* What has been run, each including those before it; a refused call leaves NOTHING. */
@@ -38,6 +41,7 @@ struct cb_reference {
     double *weights;
     int32_t *index;
     int frozen;
+    cbi_mask_source masks;
     progress done;
 };
 
@@ -60,8 +64,13 @@ static cb_status layer_init(layer *y, const cb_cell *cell, cb_err *err) {
     y->initial_rows = cbi_calloc(S, sizeof *y->initial_rows);
     y->d_final = cbi_calloc(S, sizeof *y->d_final);
     y->d_initial = cbi_calloc(S, sizeof *y->d_initial);
-    if (!y->at || !y->matrix || !y->d_matrix || !y->map || !y->initial || !y->initial_rows ||
-        !y->d_final || !y->d_initial)
+    size_t widest = 1;
+    for (size_t k = 0; k < cell->mask_count; k++)
+        widest = cell->masks[k].dim > widest ? cell->masks[k].dim : widest;
+    y->streams = cbi_calloc(cell->mask_count + 1, sizeof *y->streams);
+    y->mask_row = cbi_calloc(widest, sizeof *y->mask_row);
+    if (!y->streams || !y->mask_row || !y->at || !y->matrix || !y->d_matrix || !y->map ||
+        !y->initial || !y->initial_rows || !y->d_final || !y->d_initial)
         return no_memory(err);
     for (size_t i = 0; i < cell->graph.count; i++) {
         y->at[i] = y->length;
@@ -111,6 +120,8 @@ static void layer_fini(layer *y) {
     cbi_free(y->d_final);
     cbi_free(y->d_initial);
     cbi_free(y->d_input);
+    cbi_free(y->streams);
+    cbi_free(y->mask_row);
 }
 
 cb_status cb_reference_create(cb_reference **out, const cb_stack *stack, cb_err *err) {
@@ -145,6 +156,7 @@ void cb_reference_destroy(cb_reference *r) {
     cbi_free(r->mirror);
     cbi_free(r->start);
     cbi_free(r->index);
+    cbi_mask_source_fini(&r->masks);
     cbi_free(r);
 }
 
@@ -185,6 +197,17 @@ static double element(const double *v, size_t dim, size_t j) {
     return v[dim == 1 ? 0 : j];
 }
 
+/* The masks that an engine would draw, to the bit. */
+static void fill_mask(cb_reference *r, size_t l, size_t t, size_t row, uint32_t mask, double *out) {
+    layer *y = &r->layers[l];
+    const cb_stack_mask *m = &r->stack->masks[r->stack->first_mask[l] + mask];
+    const int drawn = r->masks.sequence != NULL;
+    if (drawn)
+        cbi_mask_draw(m, &y->streams[mask], r->masks.sequence[row], t + r->start[row], y->mask_row);
+    for (size_t j = 0; j < m->dim; j++)
+        out[j] = (double)(drawn ? y->mask_row[j] : cbi_mask_expectation(m));
+}
+
 static void run_node(cb_reference *r, size_t l, size_t t, size_t row, size_t frame, cbi_ref ref,
                      const double *x) {
     layer *y = &r->layers[l];
@@ -215,6 +238,9 @@ static void run_node(cb_reference *r, size_t l, size_t t, size_t row, size_t fra
     }
     case CBI_VECTOR:
         memcpy(out, r->weights + cbi_stack_offset(r->stack, l, n->index), n->dim * sizeof *out);
+        break;
+    case CBI_MASK:
+        fill_mask(r, l, t, row, n->index, out);
         break;
     case CBI_CLOCK: {
         const cbi_list *list = &cell->lists[n->index];
@@ -359,6 +385,9 @@ static cb_status run_layer(cb_reference *r, size_t l, const double *x, cb_err *e
         if (y->initial[s] && y->initial_rows[s] != r->steps.B)
             return cb_fail(err, CB_ESHAPE, "initial state '%s': %zu rows were given, B is %zu",
                            y->cell->states[s].name, y->initial_rows[s], r->steps.B);
+    for (size_t k = 0; k < y->cell->mask_count; k++)
+        y->streams[k] =
+            cbi_mask_stream(&r->stack->masks[r->stack->first_mask[l] + k], r->masks.seed);
     double *input = cbi_calloc(r->steps.frames * y->cell->I + 1, sizeof *input);
     if (input == NULL)
         return no_memory(err);
@@ -377,6 +406,7 @@ cb_status cb_reference_forward(cb_reference *r, const cb_steps *steps, const dou
     cb_status st;
     if ((st = cbi_steps_check(steps, err)) != CB_OK ||
         (st = cbi_index_check(r->stack, steps, index, err)) != CB_OK ||
+        (st = cbi_mask_source_check(&r->masks, steps->B, err)) != CB_OK ||
         (st = remember(r, steps, index, err)) != CB_OK)
         return st;
     if (r->stack->kind != CB_INPUT_DENSE)
@@ -562,6 +592,11 @@ cb_status cb_reference_backward(cb_reference *r, const double *dy, double *gradi
     if (dx != NULL && r->stack->kind == CB_INPUT_DENSE)
         add_input_gradient(r, dx);
     return CB_OK;
+}
+
+cb_status cb_reference_set_masks(cb_reference *r, uint64_t seed, const uint64_t *sequence, size_t B,
+                                 cb_err *err) {
+    return cbi_mask_source_set(&r->masks, seed, sequence, B, err);
 }
 
 /* ---- states ---- */

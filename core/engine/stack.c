@@ -56,6 +56,8 @@ static cb_status build_units(cb_stack *s, const cb_layer_spec *layers, cb_err *e
                                       I, spec->hidden, below, err);
         if (st != CB_OK)
             return cb_fail_prefix(err, st, "layer %zu: ", unit->level + 1);
+        if (spec->residual && (st = cbi_cell_add_residual(s->cells[u], err)) != CB_OK)
+            return cb_fail_prefix(err, st, "layer %zu: ", unit->level + 1);
         unit->column = unit->reverse ? cb_cell_output_dim(s->cells[u - 1]) : 0;
         if (below != NULL && (st = export_reads(s->cells[u], below, err)) != CB_OK)
             return st;
@@ -125,6 +127,8 @@ void cb_stack_destroy(cb_stack *s) {
     cbi_free(s->cells);
     cbi_free(s->units);
     cbi_free(s->first);
+    cbi_free(s->first_mask);
+    cbi_free(s->masks);
     cbi_free(s->params);
     cbi_free(s);
 }

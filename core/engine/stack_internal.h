@@ -30,6 +30,10 @@ struct cb_stack {
     size_t param_count;
     size_t *first; /* [layers]: index in params of each layer's first */
     size_t weights;
+    cb_stack_mask *masks;
+    size_t mask_count;
+    size_t *first_mask; /* [layers] index in masks of each layer's first */
+    int regularised;
 };
 
 /* Offset in w of parameter `param` of layer `layer`. */

@@ -143,6 +143,49 @@ CB_API CB_MUST_USE cb_status cb_cell_create(cb_cell **out, const char *name, con
                                             const cb_cell *below, cb_err *err);
 CB_API void cb_cell_destroy(cb_cell *cell);
 
+/*
+ * Regularisers that act inside a cell, in training. Each is a change of the cell's equations with
+ * random masks; the derivative, the schedule, both engines and the gradient check see an ordinary
+ * cell. m: a mask; q: its rate; all rates 0 <= q < 1, and 0 is off. A mask that drops has elements
+ * 0 with probability q, else 1/(1 - q); in evaluation it is 1. cb_stack_regularise (engine.h) puts
+ * them into a stack.
+ *
+ * variational_input    x is m*x in all equations of the cell, with one mask for a whole sequence:
+ *                      Gal & Ghahramani 2016, z_x. In every layer with dense input; symbols are
+ *                      not dropped.
+ * variational_state    A state s is m*s where a matrix multiplies it, with one mask for a whole
+ *                      sequence and each state: Gal & Ghahramani 2016, z_h with weights that are
+ *                      tied. So in `R h`, `R (r*h)` and `R tanh(h)`; elsewhere (c in f*c, p*c) and
+ *                      in matrices of values of this step s stands as it is.
+ * recurrent_dropout    What is added to a memory is m*what, new in each step: Semeniuta, Severyn &
+ *                      Barth 2016, c' = f*c + i*d(z), h' = (1 - z)*h + z*d(n). In the sum that
+ *                      makes s', every term is dropped that has not s itself as a factor. It acts
+ *                      on the state c; in a cell where no share of c is kept so, on h; where none
+ *                      of h is either, on all states that are.
+ * zoneout              An element of a state keeps its old value with probability q in each step:
+ *                      s' becomes m*s + (1 - m)*s', m = 1 with probability q, else 0; in evaluation
+ *                      m = q. Krueger et al. 2017. Equations of the step read the s' that is not
+ *                      yet zoned, as the paper's h_t = d*h + (1 - d)*o*tanh(f*c + i*g) does; the
+ *                      next step, the readout, the layer above and lower.s see the zoned one.
+ */
+typedef struct cb_zoneout {
+    const char *state; /* NULL: h and c; all states in a cell that has neither */
+    double rate;       /* a rate given by name goes before that of NULL */
+} cb_zoneout;
+
+typedef struct cb_regularisers {
+    double variational_input, variational_state, recurrent_dropout;
+    const cb_zoneout *zoneout;
+    size_t zoneout_count;
+} cb_regularisers;
+
+typedef enum cb_mask_kind {
+    CB_MASK_INPUT = 0,  /* variational_input: one for each sequence */
+    CB_MASK_STATE = 1,  /* variational_state: one for each sequence */
+    CB_MASK_UPDATE = 2, /* recurrent_dropout: one for each step */
+    CB_MASK_ZONE = 3    /* zoneout: one for each step */
+} cb_mask_kind;
+
 /* The text in canonical form with its settings put in: what is stored, hashed and printed.
  * Borrowed until destroy. Parsing it again gives the same cell. */
 CB_API const char *cb_cell_text(const cb_cell *cell);

@@ -34,6 +34,10 @@ typedef struct cb_layer_spec {
                           sequence's last step to its first; the layer's output is both outputs side
                           by side, [forward, reverse]. Schuster & Paliwal 1997. A layer above it, or
                           such a layer itself, cannot read lower.* */
+    int residual; /* 1: the layer's output is that of its cell plus the layer's input: He et al.
+                     2016. Both must have one dimension, and the input must be dense (else
+                     CB_ESHAPE): in most nets every layer but the lowest. States and lower.* are
+                     the cell's own. */
 } cb_layer_spec;
 
 /* A tensor of a stack; its free_count learned numbers stand at w[offset]. */
@@ -84,6 +88,30 @@ typedef struct cb_init_override {
 CB_API CB_MUST_USE cb_status cb_stack_init(const cb_stack *stack, uint64_t seed,
                                            const cb_init_override *overrides, size_t n, double *w,
                                            cb_err *err);
+
+/* ---- regularisers ---- */
+
+/*
+ * Puts regularisers (cellbench/cell.h) into every cell of the stack. Once for a stack, and before
+ * an engine or a reference is made of it; after an error it can only be destroyed. Weights and
+ * their names do not change. CB_EARG: a rate outside 0 <= q < 1, a state that no cell of the stack
+ * has; a second call. What finds no place in a cell (variational_input where the input is symbols,
+ * recurrent_dropout where no state keeps a share of itself, as in `h' = tanh(...)`) changes
+ * nothing there: see cb_stack_masks.
+ */
+CB_API CB_MUST_USE cb_status cb_stack_regularise(cb_stack *stack,
+                                                 const cb_regularisers *regularisers, cb_err *err);
+
+typedef struct cb_stack_mask {
+    char name[128]; /* "1.zoneout.h", "2.variational.x", "2.reverse.variational.h",
+                      "1.recurrent-dropout.c" */
+    size_t layer;
+    cb_mask_kind kind;
+    double rate;
+    size_t dim;
+} cb_stack_mask;
+/* The masks of a stack, in the order of its layers; borrowed until destroy. */
+CB_API const cb_stack_mask *cb_stack_masks(const cb_stack *stack, size_t *count);
 
 /* ---- sequences ---- */
 
@@ -154,6 +182,18 @@ CB_API CB_MUST_USE cb_status cb_engine_backward(cb_engine *engine, float *gradie
  */
 CB_API CB_MUST_USE cb_status cb_engine_set_dropout(cb_engine *engine, double rate, uint64_t seed,
                                                    uint64_t pass, cb_err *err);
+
+/*
+ * Masks of regularisers (cb_stack_regularise) are drawn in forward passes with keep, from now on;
+ * sequence [B], copied, tells the sequences of the batches apart, which must have this B. Element j
+ * of the mask NAME for row r at step t depends on (seed, "mask/<NAME>", sequence[r], t, j) alone,
+ * and for a mask of whole sequences not on t: a mask belongs to a sequence, however it is cut
+ * (cb_steps.start counts on), batched and ordered. In a layer that runs backwards t counts its own
+ * steps. NULL, the state after creation, and passes without keep: the masks' expectations, as in
+ * evaluation.
+ */
+CB_API CB_MUST_USE cb_status cb_engine_set_masks(cb_engine *engine, uint64_t seed,
+                                                 const uint64_t *sequence, size_t B, cb_err *err);
 
 /* The states of layer `layer` after each sequence's last step, by the last forward pass (CB_EARG if
  * there was none, or if it failed): out [B][dim of state]. With T = 0 the initial states. */
@@ -228,6 +268,10 @@ CB_API CB_MUST_USE cb_status cb_reference_forward(cb_reference *reference, const
 /* dy in [frames][output dim]; gradient out [weight count]; dx out, or NULL. */
 CB_API CB_MUST_USE cb_status cb_reference_backward(cb_reference *reference, const double *dy,
                                                    double *gradient, double *dx, cb_err *err);
+/* As the engine's; the masks are the same, to the bit. Every forward pass draws them. */
+CB_API CB_MUST_USE cb_status cb_reference_set_masks(cb_reference *reference, uint64_t seed,
+                                                    const uint64_t *sequence, size_t B,
+                                                    cb_err *err);
 CB_API CB_MUST_USE cb_status cb_reference_final_state(const cb_reference *reference, size_t layer,
                                                       const char *state, double *out, cb_err *err);
 CB_API CB_MUST_USE cb_status cb_reference_set_initial(cb_reference *reference, size_t layer,
@@ -256,7 +300,8 @@ typedef struct cb_check_result {
 /*
  * Checks a stack: analytic gradients against 4-point finite differences in f64 (limit 1e-7), and
  * the f32 engine against f64, values and gradients, on sequences of unequal lengths, with given
- * initial states and gradients from final states. `seed` names the draw.
+ * initial states and gradients from final states. `seed` names the draw. A stack with regularisers
+ * is checked twice: with masks that are drawn once and held fixed, and with their expectations.
  */
 CB_API CB_MUST_USE cb_status cb_check_stack(const cb_stack *stack, uint64_t seed,
                                             cb_check_result *out, cb_err *err);

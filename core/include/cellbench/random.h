@@ -6,7 +6,9 @@
  * A stream is named by (seed, purpose, index), so that no draw depends on how many were made
  * before elsewhere, on the order of loops, on cells or on settings: seeds are paired over cells.
  * Purposes in use: "init/<layer>.<parameter>", "order" (index = epoch), "data/<split>" (index =
- * sequence), "noise/<what>", "dropout/<what>" (index = update), "search/<setting>" (index = trial).
+ * sequence), "noise/<what>", "dropout/<what>" (index = update),
+ * "mask/<layer>.<regulariser>.<state>" (index = sequence, position = step), "search/<setting>"
+ * (index = trial).
  */
 #ifndef CELLBENCH_RANDOM_H
 #define CELLBENCH_RANDOM_H
