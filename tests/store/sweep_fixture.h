@@ -48,8 +48,7 @@ typedef struct watcher {
     int64_t stop_after;           /* 0: never */
     int stop_at_once;
     int stop_after_note;
-    const char *kill_when_saved; /* database; for tests of checkpoints */
-    const char *edit;            /* database in which the study gets another list of trials, once */
+    const char *edit; /* database in which the study gets another list of trials, once */
     void (*more)(struct watcher *w, const cb_progress *progress); /* NULL: no more */
     cb_progress last;
     int64_t most_running;
