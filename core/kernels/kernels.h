@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cellbench/random.h"
 #include "cellbench/status.h"
 
 enum { CBI_LANES = 16 };
@@ -95,6 +96,10 @@ typedef struct cbi_kernels {
     /* d[i*ldd] = sum over j < n of a[i*lda + j], i < rows. The order depends on n alone; padding
      * is not read. */
     void (*row_sum)(size_t rows, size_t n, const float *a, size_t lda, float *d, size_t ldd);
+
+    /* x[i] += sd * the next cb_random_normal, rounded to float before it is added: the same bits
+     * with every set. x need not be aligned. */
+    void (*noise)(cb_random *stream, double sd, float *x, size_t n);
 } cbi_kernels;
 
 /* The best set that this machine can run, or the one named by CELLBENCH_ISA (an unknown or

@@ -4,6 +4,7 @@
 
 #include "kernels/vec_avx2.h"
 
+#include "kernels/noise.inc.c"
 #include "kernels/pointwise.inc.c"
 #include "kernels/product.inc.c"
 
@@ -15,4 +16,5 @@ const cbi_kernels cbi_kernels_avx2 = {
     .blis_from = 128 * 128,
     .multiply_adds = multiply_adds,
     .row_sum = row_sum,
+    .noise = noise,
 };

@@ -4,6 +4,7 @@
 
 #include "kernels/vec_avx512.h"
 
+#include "kernels/noise.inc.c"
 #include "kernels/pointwise.inc.c"
 #include "kernels/product.inc.c"
 
@@ -15,4 +16,5 @@ const cbi_kernels cbi_kernels_avx512 = {
     .blis_from = SIZE_MAX,
     .multiply_adds = multiply_adds,
     .row_sum = row_sum,
+    .noise = noise,
 };

@@ -25,6 +25,18 @@ typedef __m256 vf;
 typedef int32_t vi __attribute__((vector_size(4 * V_LANES)));
 typedef uint32_t vu __attribute__((vector_size(4 * V_LANES)));
 
+#define V_DOUBLES 4
+typedef double vd __attribute__((vector_size(8 * V_DOUBLES)));
+typedef uint64_t vq __attribute__((vector_size(8 * V_DOUBLES)));
+
+static inline vd vd_sqrt(vd a) {
+    return (vd)_mm256_sqrt_pd((__m256d)a);
+}
+
+static inline vq vq_times(vq a, uint32_t b) {
+    return (vq)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b));
+}
+
 static inline vf v_set(float x) {
     return _mm256_set1_ps(x);
 }

@@ -24,6 +24,18 @@ typedef __m512 vf;
 typedef int32_t vi __attribute__((vector_size(4 * V_LANES)));
 typedef uint32_t vu __attribute__((vector_size(4 * V_LANES)));
 
+#define V_DOUBLES 8
+typedef double vd __attribute__((vector_size(8 * V_DOUBLES)));
+typedef uint64_t vq __attribute__((vector_size(8 * V_DOUBLES)));
+
+static inline vd vd_sqrt(vd a) {
+    return (vd)_mm512_sqrt_pd((__m512d)a);
+}
+
+static inline vq vq_times(vq a, uint32_t b) {
+    return (vq)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b));
+}
+
 static inline vf v_set(float x) {
     return _mm512_set1_ps(x);
 }

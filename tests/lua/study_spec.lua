@@ -169,7 +169,8 @@ test("factors have names of their own", function()
   check.raises(function()
     study { factors = { a = 1 }, space = { rate = function(s) return s.b end } }:trial(1)
   end, "no setting 'b'")
-  check.raises(function() study { factors = { a = 1 }, space = { a = 2 } } end, "'a' is given twice")
+  check.raises(function() study { factors = { a = 1 }, space = { a = 2 } } end,
+    "'a' is given twice")
 end)
 
 test("integers stay integers and numbers numbers", function()

@@ -280,6 +280,53 @@ static void test_row_sum(void **state) {
     guard_close(&g);
 }
 
+/* What noise must equal, bit by bit. */
+static void slow_noise(cb_random *stream, double sd, float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        x[i] += (float)(sd * cb_random_normal(stream));
+}
+
+static void check_noise(const cbi_kernels *set, cb_random stream, double sd, float *x, size_t n) {
+    cb_random again = stream;
+    float *wanted = malloc((n + 1) * sizeof *wanted);
+    assert_non_null(wanted);
+    for (size_t i = 0; i < n; i++)
+        wanted[i] = x[i] = (float)(i % 3);
+    set->noise(&stream, sd, x, n);
+    slow_noise(&again, sd, wanted, n);
+    if (memcmp(x, wanted, n * sizeof *x) != 0)
+        fail_msg("%s: %zu numbers of sd %g from block %llu on", set->name, n, sd,
+                 (unsigned long long)again.position);
+    assert_memory_equal(&stream.position, &again.position, sizeof stream.position);
+    assert_int_equal(stream.left, again.left);
+    free(wanted);
+}
+
+/* Every length around the strips, no byte beyond; long ones, so that numbers whose rounding is in
+ * doubt are among them (one in 10^6); a stream that is not at the begin of a block; counters that
+ * carry into their upper half. */
+static void test_noise(void **state) {
+    (void)state;
+    enum { LONG = 1 << 21 };
+    static float x[LONG];
+    guard g;
+    assert_int_equal(guard_open(&g), 0);
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
+        cb_random stream = cb_random_stream(7, "noise/test", 3);
+        for (size_t n = 0; n <= 150; n++)
+            check_noise(*set, stream, 0.5, guard_take(&g, n, 1), n);
+        check_noise(*set, stream, 0.3, x, LONG);
+        check_noise(*set, stream, 1e-3, x + 1, 1000);
+        check_noise(*set, stream, 0, x, 1000);
+        stream.position = UINT32_MAX - 40;
+        stream.index = UINT64_MAX - 1;
+        check_noise(*set, stream, 1, x, 1000);
+        (void)cb_random_u32(&stream);
+        check_noise(*set, stream, 1, x, 1000);
+    }
+    guard_close(&g);
+}
+
 static void test_gemm(void **state) {
     (void)state;
     static const size_t ms[] = {0, 1, 5, 6, 7, 17}, ns[] = {0, 1, 15, 16, 17, 33};
@@ -434,11 +481,12 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),    cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_product),   cmocka_unit_test(test_product_bits),
-        cmocka_unit_test(test_bundles),   cmocka_unit_test(test_row_sum),
-        cmocka_unit_test(test_gemm),      cmocka_unit_test(test_gemm_bits),
-        cmocka_unit_test(test_denormals), cmocka_unit_test(test_golden_bits),
+        cmocka_unit_test(test_choice),      cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_product),     cmocka_unit_test(test_product_bits),
+        cmocka_unit_test(test_bundles),     cmocka_unit_test(test_row_sum),
+        cmocka_unit_test(test_noise),       cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_gemm_bits),   cmocka_unit_test(test_denormals),
+        cmocka_unit_test(test_golden_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
