@@ -128,9 +128,32 @@ static void panel_rows(size_t m, size_t k, size_t width, const cbi_columns *colu
 }
 
 /* Panels together larger than FAR (in floats) do not stay in the second-level cache from one step
- * to the next: while a panel is used, the next one is fetched, unless two do not fit in there.
+ * to the next: while one is used, what comes next is fetched, unless the two do not fit in there.
  * Measured at 2 MiB: 5 to 17 % for H >= 512, and nothing or a loss outside these bounds. */
-enum { FAR = 1 << 18, TWICE = 3 << 16 };
+enum { FAR = 1 << 18, TWICE = 3 << 16, SLICE = 1 << 16 };
+
+/* Operands whose rows of a panel are no more than SLICE together; at least one. */
+static size_t slice(size_t operands, const cbi_operand *operand, size_t *k) {
+    size_t n = 1;
+    *k = operand[0].k;
+    for (; n < operands && (*k + operand[n].k) * PANEL <= SLICE; n++)
+        *k += operand[n].k;
+    return n;
+}
+
+/* A panel that is large and far, some operands after the other: the sums so far wait in C. */
+static void panel_slices(size_t m, size_t width, const cbi_columns *columns, size_t operands,
+                         const cbi_operand *operand, const float *b, int is_last) {
+    cbi_columns go_on[V_GROUPS];
+    for (size_t g = 0; g < width; g++)
+        go_on[g] = (cbi_columns){columns[g].c, columns[g].c, columns[g].ldc, columns[g].ldc};
+    for (size_t s = 0, k, n; s < operands; s += n, b += k * PANEL) {
+        n = slice(operands - s, operand + s, &k);
+        const int ends = is_last && s + n == operands;
+        panel_rows(m, k, width, s ? go_on : columns, n, operand + s, b,
+                   ends ? NULL : b + k * PANEL);
+    }
+}
 
 /* Panel by panel, so that a panel stays near while all rows pass. */
 static void product(size_t m, size_t groups, const cbi_columns *columns, size_t operands,
@@ -139,14 +162,17 @@ static void product(size_t m, size_t groups, const cbi_columns *columns, size_t 
     for (size_t s = 0; s < operands; s++)
         k += operand[s].k;
     const size_t next = k * PANEL;
-    const int is_far = groups * k * CBI_LANES > FAR && next <= TWICE;
+    const int is_far = groups * k * CBI_LANES > FAR;
     for (; m == 1 && groups - g >= V_WIDE * V_GROUPS; g += V_WIDE * V_GROUPS, b += V_WIDE * next)
         block_wide(columns + g, operands, operand, b, next);
     for (; g < groups; g += V_GROUPS, b += next) {
         const size_t width = groups - g < V_GROUPS ? groups - g : V_GROUPS;
         const int is_last = groups - g <= V_GROUPS;
-        panel_rows(m, k, width, columns + g, operands, operand, b,
-                   is_far && !is_last ? b + next : NULL);
+        if (is_far && next > SLICE)
+            panel_slices(m, width, columns + g, operands, operand, b, is_last);
+        else
+            panel_rows(m, k, width, columns + g, operands, operand, b,
+                       is_far && next <= TWICE && !is_last ? b + next : NULL);
     }
 }
 
