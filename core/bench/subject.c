@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Weights are drawn by the cell's own laws, inputs and gradients of outputs from a standard normal
- * distribution: values of an ordinary size, so that nothing saturates, vanishes or is denormal.
+ * distribution: values of an ordinary size, so that nothing saturates, vanishes or is denormal,
+ * unless that is asked for.
  */
 #include "bench/subject.h"
 
@@ -10,6 +11,8 @@
 #include "base/alloc.h"
 #include "cellbench/random.h"
 
+/* ---- making one ---- */
+
 static const cb_layer_spec *layers_of(const cb_bench_case *what, cb_layer_spec *layers) {
     for (size_t l = 0; l < what->shape.layers; l++)
         layers[l] = (cb_layer_spec){.name = what->cell,
@@ -17,48 +20,64 @@ static const cb_layer_spec *layers_of(const cb_bench_case *what, cb_layer_spec *
                                     .settings = what->settings,
                                     .setting_count = what->setting_count,
                                     .hidden = what->shape.H};
+    if (what->lowest_text != NULL)
+        layers[0] = (cb_layer_spec){
+            .name = what->lowest, .text = what->lowest_text, .hidden = what->shape.H};
     return layers;
 }
 
-static cb_status make_stack(cbi_subject *s, const cb_bench_case *what, cb_err *err) {
+static cb_status make_stack(cb_stack **out, const cb_bench_case *what, cb_err *err) {
     cb_layer_spec *layers = cbi_calloc(what->shape.layers, sizeof *layers);
     if (layers == NULL)
         return cb_fail(err, CB_ENOMEM, "bench: %zu layers", what->shape.layers);
     const size_t I = what->shape.I;
-    cb_status st = cb_stack_create(&s->stack, layers_of(what, layers), what->shape.layers,
+    cb_status st = cb_stack_create(out, layers_of(what, layers), what->shape.layers,
                                    I > 0 ? CB_INPUT_DENSE : CB_INPUT_NONE, I, err);
     cbi_free(layers);
     return st;
 }
 
-static double pass_flop(const cbi_subject *s, const cb_bench_shape *shape) {
-    double step = 0;
-    for (size_t l = 0; l < cb_stack_layer_count(s->stack); l++)
-        step += (double)cb_cell_get_cost(cb_stack_cell(s->stack, l)).product_flop;
-    return step * (double)shape->T * (double)shape->B;
+static size_t step_flop(const cb_stack *stack) {
+    size_t flop = 0;
+    for (size_t l = 0; l < cb_stack_layer_count(stack); l++)
+        flop += cb_cell_get_cost(cb_stack_cell(stack, l)).product_flop;
+    return flop;
 }
 
-static cb_status make_arrays(cbi_subject *s, const cb_bench_shape *shape, cb_err *err) {
-    size_t frames, inputs, outputs;
-    const size_t weights = cb_stack_weight_count(s->stack), out = cb_stack_output_dim(s->stack);
-    s->ldx = shape->I;
-    if (cb_size_mul(shape->T, shape->B, &frames) != CB_OK ||
-        cb_size_mul(frames, shape->I, &inputs) != CB_OK ||
-        cb_size_mul(frames, out, &outputs) != CB_OK)
-        return cb_fail(err, CB_ESHAPE, "bench: %zu steps of %zu sequences are too large", shape->T,
-                       shape->B);
-    s->steps = (cb_steps){.T = shape->T, .B = shape->B, .frames = frames};
-    s->rows = cbi_calloc(shape->T, sizeof *s->rows);
+/* rows[t]: how many of the B sequences have a step t. With `spread`, sequence b has T - b*T/B of
+ * them: evenly from T down, none without any. */
+static cb_status make_steps(cbi_subject *s, cb_err *err) {
+    const cb_bench_shape *shape = &s->what->shape;
+    const size_t T = shape->T, B = shape->B;
+    size_t product, frames = 0;
+    if (cb_size_mul(T, B, &product) != CB_OK)
+        return cb_fail(err, CB_ESHAPE, "bench: %zu steps of %zu sequences are too large", T, B);
+    if ((s->rows = cbi_calloc(T, sizeof *s->rows)) == NULL)
+        return cb_fail(err, CB_ENOMEM, "bench: %zu steps", T);
+    for (size_t t = 0, b = B; t < T; t++) {
+        while (s->what->spread && T - (b - 1) * T / B <= t)
+            b--;
+        s->rows[t] = (uint32_t)b;
+        frames += b;
+    }
+    s->steps = (cb_steps){.T = T, .B = B, .rows = s->rows, .frames = frames};
+    return CB_OK;
+}
+
+static cb_status make_arrays(cbi_subject *s, cb_err *err) {
+    size_t inputs, outputs;
+    const size_t frames = s->steps.frames, weights = cb_stack_weight_count(s->stack);
+    s->ldx = s->what->shape.I;
+    if (cb_size_mul(frames, s->ldx, &inputs) != CB_OK ||
+        cb_size_mul(frames, cb_stack_output_dim(s->stack), &outputs) != CB_OK)
+        return cb_fail(err, CB_ESHAPE, "bench: %zu frames are too large", frames);
     s->w = cbi_aligned_calloc(weights, sizeof *s->w);
     s->gradient = cbi_aligned_calloc(weights, sizeof *s->gradient);
     s->x = cbi_aligned_calloc(inputs + 1, sizeof *s->x);
     s->dx = cbi_aligned_calloc(inputs + 1, sizeof *s->dx);
     s->dy = cbi_aligned_calloc(outputs, sizeof *s->dy);
-    if (!s->rows || !s->w || !s->gradient || !s->x || !s->dx || !s->dy)
+    if (!s->w || !s->gradient || !s->x || !s->dx || !s->dy)
         return cb_fail(err, CB_ENOMEM, "bench: %zu frames", frames);
-    for (size_t t = 0; t < shape->T; t++)
-        s->rows[t] = (uint32_t)shape->B;
-    s->steps.rows = s->rows;
     return CB_OK;
 }
 
@@ -68,9 +87,19 @@ static void draw(float *to, size_t n, double scale, uint64_t seed, const char *p
         to[i] = (float)(scale * cb_random_normal(&stream));
 }
 
-static cb_status fill_arrays(cbi_subject *s, const cb_bench_shape *shape, uint64_t seed,
-                             cb_err *err) {
+/* As bits: arithmetic in this thread would give 0. */
+static void draw_denormal(float *to, size_t n, uint64_t seed) {
+    cb_random stream = cb_random_stream(seed, "bench/denormal", 0);
+    for (size_t i = 0; i < n; i++) {
+        const double u = cb_random_uniform(&stream);
+        const uint32_t bits = (uint32_t)(u * 0x7fffff) + 1;
+        memcpy(&to[i], &bits, sizeof bits);
+    }
+}
+
+static cb_status fill_arrays(cbi_subject *s, uint64_t seed, cb_err *err) {
     const size_t weights = cb_stack_weight_count(s->stack);
+    const size_t inputs = s->steps.frames * s->ldx;
     double *w = cbi_calloc(weights, sizeof *w);
     if (w == NULL)
         return cb_fail(err, CB_ENOMEM, "bench: %zu weights", weights);
@@ -78,8 +107,11 @@ static cb_status fill_arrays(cbi_subject *s, const cb_bench_shape *shape, uint64
     for (size_t i = 0; st == CB_OK && i < weights; i++)
         s->w[i] = (float)w[i];
     cbi_free(w);
-    draw(s->x, s->steps.frames * shape->I, 1, seed, "bench/x");
-    draw(s->dy, s->steps.frames * cb_stack_output_dim(s->stack), 1.0 / (double)shape->B, seed,
+    if (s->what->denormal)
+        draw_denormal(s->x, inputs, seed);
+    else
+        draw(s->x, inputs, 1, seed, "bench/x");
+    draw(s->dy, s->steps.frames * cb_stack_output_dim(s->stack), 1.0 / (double)s->steps.B, seed,
          "bench/dy");
     return st;
 }
@@ -87,15 +119,17 @@ static cb_status fill_arrays(cbi_subject *s, const cb_bench_shape *shape, uint64
 cb_status cbi_subject_init(cbi_subject *s, const cb_bench_case *what, uint64_t seed, cb_err *err) {
     const cb_bench_shape *shape = &what->shape;
     cb_status st;
-    *s = (cbi_subject){.phase = what->phase};
+    *s = (cbi_subject){.what = what};
     if (shape->T == 0 || shape->B == 0 || shape->B > UINT32_MAX || shape->layers == 0)
         return cb_fail(err, CB_EARG, "bench: steps, batch and layers: expected at least 1");
-    if ((st = make_stack(s, what, err)) != CB_OK ||
+    if ((st = make_stack(&s->stack, what, err)) != CB_OK ||
         (st = cb_engine_create(&s->engine, s->stack, err)) != CB_OK ||
-        (st = make_arrays(s, shape, err)) != CB_OK ||
-        (st = fill_arrays(s, shape, seed, err)) != CB_OK)
+        (st = make_steps(s, err)) != CB_OK || (st = make_arrays(s, err)) != CB_OK ||
+        (st = fill_arrays(s, seed, err)) != CB_OK)
         return st;
-    s->flop = pass_flop(s, shape) * (what->phase == CB_BENCH_TRAIN ? 3 : 1);
+    s->step_flop = step_flop(s->stack);
+    s->flop = (double)s->step_flop * (double)s->steps.frames;
+    s->flop *= what->phase == CB_BENCH_FORWARD ? 1 : 3;
     return cb_engine_set_weights(s->engine, s->w, err);
 }
 
@@ -111,18 +145,49 @@ void cbi_subject_fini(cbi_subject *s) {
     *s = (cbi_subject){0};
 }
 
-cb_status cbi_subject_execute(cbi_subject *s, cb_err *err) {
-    const int train = s->phase == CB_BENCH_TRAIN;
-    const float *x = s->ldx > 0 ? s->x : NULL;
-    cb_rows y;
-    cb_status st = CB_OK;
-    if (train && (st = cb_engine_set_weights(s->engine, s->w, err)) != CB_OK)
+/* ---- executing it ---- */
+
+static cb_status forward(cbi_subject *s, cb_engine *engine, int keep, cb_rows *y, cb_err *err) {
+    return cb_engine_forward(engine, &s->steps, s->ldx > 0 ? s->x : NULL, s->ldx, NULL, keep, y,
+                             err);
+}
+
+static cb_status train(cbi_subject *s, cb_engine *engine, cb_rows *y, cb_err *err) {
+    cb_status st = cb_engine_set_weights(engine, s->w, err);
+    if (st != CB_OK || (st = forward(s, engine, 1, y, err)) != CB_OK)
         return st;
-    st = cb_engine_forward(s->engine, &s->steps, x, s->ldx, NULL, train, &y, err);
-    if (st != CB_OK || !train)
-        return st;
-    const cb_rows dy = cb_engine_output_gradient(s->engine);
+    const cb_rows dy = cb_engine_output_gradient(engine);
     for (size_t r = 0; r < s->steps.frames; r++)
         memcpy(dy.data + r * dy.ld, s->dy + r * dy.dim, dy.dim * sizeof *dy.data);
-    return cb_engine_backward(s->engine, s->gradient, x != NULL ? s->dx : NULL, s->ldx, err);
+    return cb_engine_backward(engine, s->gradient, s->ldx > 0 ? s->dx : NULL, s->ldx, err);
+}
+
+/* Everything from the text on. */
+static cb_status first(cbi_subject *s, cb_err *err) {
+    cb_stack *stack = NULL;
+    cb_engine *engine = NULL;
+    cb_rows y;
+    cb_status st = make_stack(&stack, s->what, err);
+    if (st == CB_OK && (st = cb_engine_create(&engine, stack, err)) == CB_OK)
+        st = train(s, engine, &y, err);
+    cb_engine_destroy(engine);
+    cb_stack_destroy(stack);
+    return st;
+}
+
+cb_status cbi_subject_train(cbi_subject *s, cb_rows *y, cb_err *err) {
+    return train(s, s->engine, y, err);
+}
+
+cb_status cbi_subject_execute(cbi_subject *s, cb_err *err) {
+    cb_rows y;
+    switch (s->what->phase) {
+    case CB_BENCH_FIRST:
+        return first(s, err);
+    case CB_BENCH_TRAIN:
+        return train(s, s->engine, &y, err);
+    case CB_BENCH_FORWARD:
+    default:
+        return forward(s, s->engine, 0, &y, err);
+    }
 }

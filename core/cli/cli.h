@@ -56,7 +56,7 @@ typedef struct cbi_cli_command {
     void (*more)(void); /* prints what the help holds besides; may be NULL */
 } cbi_cli_command;
 
-enum { CBI_CLI_OPTIONS = 16 };
+enum { CBI_CLI_OPTIONS = 20 };
 
 struct cbi_cli_args {
     const cbi_cli_command *command;

@@ -2,167 +2,38 @@
 /* cellbench bench: how fast cells are, over shapes. */
 #include "cli/cli.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/file.h"
 #include "cellbench/bench.h"
-#include "cellbench/script.h"
+#include "cli/bench_plan.h"
+#include "cli/bench_print.h"
+#include "cli/bench_record.h"
+#include "cli/bench_turns.h"
+#include "cli/wish.h"
 
-enum { MOST_SHAPES = 64, MOST_ROUNDS = 10000, DEFAULT_ROUNDS = 11, MOST_TEXT = 1 << 20 };
+enum { MOST_ROUNDS = 10000, DEFAULT_ROUNDS = 11, SEED = 1 };
 
-/* Where the published comparisons and the frameworks' own benchmarks lie: small to large. */
-static const cb_bench_shape usual_shapes[] = {
-    {100, 1, 32, 32, 1},    {100, 16, 32, 64, 1},  {100, 32, 128, 128, 1},
-    {100, 64, 128, 256, 1}, {50, 64, 256, 512, 1},
-};
-static const cb_bench_shape all_shapes[] = {
-    {100, 1, 32, 32, 1},    {100, 1, 128, 256, 1}, {100, 16, 32, 64, 1},    {100, 16, 64, 36, 1},
-    {100, 32, 128, 128, 1}, {35, 20, 200, 200, 1}, {28, 128, 28, 128, 1},   {100, 64, 128, 256, 1},
-    {50, 64, 256, 512, 1},  {35, 20, 650, 650, 1}, {50, 64, 1024, 1024, 1},
-};
+typedef struct command {
+    cbi_bench_plan plan;
+    cbi_bench_record record;
+    int turns;
+} command;
 
-typedef struct plan {
-    cb_bench_shape shapes[MOST_SHAPES];
-    size_t shape_count;
-    cb_cell_def *cells;
-    size_t cell_count;
-    cb_bench_case *cases;
-    size_t case_count;
-    char *text; /* of --file */
-} plan;
+/* ---- while it runs ---- */
 
-static void plan_fini(plan *p) {
-    cbi_free(p->cells);
-    cbi_free(p->cases);
-    cbi_free(p->text);
+static cb_status keep_sample(void *context, const cb_bench *bench, size_t i, size_t round,
+                             cb_bench_part part, const cb_bench_sample *sample, cb_err *err) {
+    command *c = context;
+    return cbi_bench_record_sample(&c->record, bench, i, round, part, sample, err);
 }
 
-/* ---- what is asked for ---- */
-
-static int read_shape(const char *text, cb_bench_shape *out) {
-    unsigned long number[5] = {0, 0, 0, 0, 1};
-    size_t n = 0;
-    for (;;) {
-        char *end;
-        if (n == 5 || *text < '0' || *text > '9')
-            return 0;
-        number[n++] = strtoul(text, &end, 10);
-        text = end;
-        if (*text == '\0')
-            break;
-        if (*text++ != ',')
-            return 0;
-    }
-    *out = (cb_bench_shape){number[0], number[1], number[2], number[3], number[4]};
-    return n >= 4 && out->T > 0 && out->B > 0 && out->H > 0 && out->layers > 0 &&
-           out->T < 1 << 20 && out->B < 1 << 20 && out->I < 1 << 20 && out->H < 1 << 16 &&
-           out->layers < 100;
-}
-
-static int read_shapes(plan *p, const cbi_cli_args *args) {
-    const int all = cbi_cli_flag(args, "all-shapes");
-    for (size_t i = 0; i < args->many_count; i++) {
-        if (p->shape_count == MOST_SHAPES || !read_shape(args->many[i], &p->shapes[p->shape_count]))
-            return cbi_cli_usage(args->command,
-                                 "bench: --shape: expected T,B,I,H or T,B,I,H,LAYERS, got '%s'",
-                                 args->many[i]);
-        p->shape_count++;
-    }
-    const cb_bench_shape *from = all ? all_shapes : usual_shapes;
-    const size_t n =
-        all ? sizeof all_shapes / sizeof *all_shapes : sizeof usual_shapes / sizeof *usual_shapes;
-    for (size_t i = 0; (all || args->many_count == 0) && i < n && p->shape_count < MOST_SHAPES; i++)
-        p->shapes[p->shape_count++] = from[i];
-    return 0;
-}
-
-static cb_status read_cells(plan *p, const cbi_cli_args *args, cb_err *err) {
-    const char *file = cbi_cli_value(args, "file");
-    size_t all = 0, length = 0;
-    while (cb_variants[all] != NULL)
-        all++;
-    if ((p->cells = cbi_calloc(args->count + all + 1, sizeof *p->cells)) == NULL)
-        return cb_fail(err, CB_ENOMEM, "a list of cells");
-    for (size_t i = 0; i < args->count; i++) {
-        const cb_cell_def *def = NULL;
-        cb_status st = cb_cell_find(&def, cb_variants, args->rest[i], err);
-        if (st != CB_OK)
-            return st;
-        p->cells[p->cell_count++] = *def;
-    }
-    for (size_t i = 0; args->count == 0 && file == NULL && i < all; i++)
-        p->cells[p->cell_count++] = *cb_variants[i];
-    if (file == NULL)
-        return CB_OK;
-    cb_status st = cbi_file_read(&p->text, &length, file, MOST_TEXT, err);
-    if (st == CB_OK && strlen(p->text) != length)
-        st = cb_fail(err, CB_EDATA, "%s: not a text: it holds a zero byte", file);
-    p->cells[p->cell_count++] = (cb_cell_def){.name = file, .text = p->text};
-    return st;
-}
-
-static cb_status make_cases(plan *p, cb_bench_phase phase, cb_err *err) {
-    p->cases = cbi_calloc(p->cell_count * p->shape_count, sizeof *p->cases);
-    if (p->cases == NULL)
-        return cb_fail(err, CB_ENOMEM, "a list of cases");
-    for (size_t s = 0; s < p->shape_count; s++)
-        for (size_t c = 0; c < p->cell_count; c++)
-            p->cases[p->case_count++] = (cb_bench_case){.cell = p->cells[c].name,
-                                                        .text = p->cells[c].text,
-                                                        .shape = p->shapes[s],
-                                                        .phase = phase};
-    return CB_OK;
-}
-
-/* ---- what came out ---- */
-
-static double percent(double part, const cb_bench_result *r) {
-    const double all =
-        r->parts.products + r->parts.gradients + r->parts.pointwise + r->parts.packing + r->rest;
-    return round(1000 * part / all) / 10;
-}
-
-static double rounded(double value, double unit) {
-    return round(value / unit) * unit;
-}
-
-static cb_status print(const plan *p, const cb_bench *bench, cbi_cli_format format, cb_err *err) {
-    static const char *const names[] = {
-        "T",          "B",           "I",           "H",         "layers", "cell",
-        "phase",      "ms",          "GF/s",        "low",       "high",   "peak_%",
-        "products_%", "gradients_%", "pointwise_%", "packing_%", "rest_%", "samples"};
-    cbi_cli_table table = {.format = format,
-                           .columns = sizeof names / sizeof *names,
-                           .names = names,
-                           .fold_except = "cell"};
-    for (size_t i = 0; i < p->case_count; i++) {
-        const cb_bench_case *c = &p->cases[i];
-        const cb_bench_result *r = cb_bench_get(bench, i);
-        const size_t shape[] = {c->shape.T, c->shape.B, c->shape.I, c->shape.H, c->shape.layers};
-        for (size_t k = 0; k < 5; k++)
-            cbi_cli_table_int(&table, (int64_t)shape[k]);
-        cbi_cli_table_text(&table, c->cell);
-        cbi_cli_table_text(&table, cb_bench_phase_name(c->phase));
-        cbi_cli_table_real(&table, 1e3 * r->seconds.median);
-        cbi_cli_table_real(&table, rounded(1e-9 * r->speed.median, 0.1));
-        cbi_cli_table_real(&table, rounded(1e-9 * r->speed.low, 0.1));
-        cbi_cli_table_real(&table, rounded(1e-9 * r->speed.high, 0.1));
-        cbi_cli_table_real(&table, rounded(100 * r->share.median, 0.1));
-        cbi_cli_table_real(&table, percent(r->parts.products, r));
-        cbi_cli_table_real(&table, percent(r->parts.gradients, r));
-        cbi_cli_table_real(&table, percent(r->parts.pointwise, r));
-        cbi_cli_table_real(&table, percent(r->parts.packing, r));
-        cbi_cli_table_real(&table, percent(r->rest, r));
-        cbi_cli_table_int(&table, (int64_t)r->samples);
-    }
-    cb_status st = cbi_cli_table_print(&table, err);
-    cbi_cli_table_fini(&table);
-    return st;
+static cb_status end_round(void *context, const cb_bench *bench, size_t round, cb_err *err) {
+    command *c = context;
+    cb_status st = cbi_bench_record_flush(&c->record, err);
+    return st == CB_OK && c->turns ? cbi_bench_turn(&c->record, bench, round, stdin, stdout, err)
+                                   : st;
 }
 
 static void show(void *context, size_t done, size_t all) {
@@ -171,34 +42,86 @@ static void show(void *context, size_t done, size_t all) {
         fprintf(stderr, done < all ? "\r%zu of %zu samples\033[K" : "\r\033[K", done, all);
 }
 
-static int run(const cbi_cli_args *args) {
+/* Texts of the rows that wait are the bench's: they are written while it is there. */
+static int stop_asked(void *context) {
+    command *c = context;
     cb_err err;
-    plan p = {0};
-    cb_bench *bench = NULL;
-    const char *phase = cbi_cli_value(args, "phase");
-    int status = read_shapes(&p, args);
-    if (status != 0)
-        return status;
-    if (phase != NULL && strcmp(phase, "train") != 0 && strcmp(phase, "forward") != 0)
-        return cbi_cli_usage(args->command, "bench: --phase: expected train or forward, got '%s'",
-                             phase);
-    const int forward = phase != NULL && phase[0] == 'f';
+    if (cbi_wish_to_pause())
+        cbi_wish_suspend();
+    if (!cbi_wish_to_stop())
+        return 0;
+    if (cbi_bench_record_flush(&c->record, &err) != CB_OK)
+        (void)cbi_cli_fail(&err);
+    return 1;
+}
+
+/* ---- the command ---- */
+
+static cb_status time_all(command *c, const cbi_cli_args *args, cb_err *err) {
     const cb_bench_options options = {
         .rounds = (size_t)cbi_cli_number(args, "rounds", DEFAULT_ROUNDS),
         .sample_seconds = 1e-3 * (double)cbi_cli_number(args, "sample-ms", 20),
-        .seed = 1,
+        .seed = SEED,
         .core = cbi_cli_value(args, "core") ? (int)cbi_cli_number(args, "core", 0) : -1,
+        .wall = c->plan.also[CBI_BENCH_JOBS] || cbi_cli_flag(args, "wall"),
+        .context = c,
+        .sample = keep_sample,
+        .round = end_round,
         .progress = show,
+        .stop = stop_asked,
     };
-    cb_status st = read_cells(&p, args, &err);
+    const char *db = cbi_cli_value(args, "db"), *markdown = cbi_cli_value(args, "markdown");
+    cb_bench *bench = NULL;
+    cb_status st = db != NULL ? cbi_bench_record_open(&c->record, &c->plan, db, args, err) : CB_OK;
+    cbi_wish_listen();
     if (st == CB_OK)
-        st = make_cases(&p, forward ? CB_BENCH_FORWARD : CB_BENCH_TRAIN, &err);
+        st = cb_bench_run(&bench, c->plan.cases, c->plan.case_count, &options, err);
+    if (st == CB_OK && markdown != NULL)
+        st = cbi_bench_markdown(&c->plan, bench, markdown, err);
     if (st == CB_OK)
-        st = cb_bench_run(&bench, p.cases, p.case_count, &options, &err);
-    if (st == CB_OK)
-        st = print(&p, bench, cbi_cli_format_of(args), &err);
+        st = cbi_bench_print(&c->plan, bench, cbi_cli_format_of(args), err);
+    cbi_bench_record_close(&c->record);
     cb_bench_destroy(bench);
-    plan_fini(&p);
+    cbi_wish_end();
+    return st;
+}
+
+static cb_status write_values(const command *c, const char *path, cb_err *err) {
+    if (c->plan.case_count != 1)
+        return cb_fail(err, CB_EARG, "--values: expected one cell and one shape, got %zu cases",
+                       c->plan.case_count);
+    return cb_bench_values(&c->plan.cases[0], SEED, path, err);
+}
+
+static int check_options(const cbi_cli_args *args) {
+    const char *const alone[] = {"db", "turns", "markdown"};
+    if (cbi_cli_flag(args, "turns") && cbi_cli_value(args, "db") == NULL)
+        return cbi_cli_usage(args->command, "bench: --turns needs --db: the samples go there");
+    for (size_t i = 0; cbi_cli_value(args, "values") != NULL && i < 3; i++)
+        if (cbi_cli_value(args, alone[i]) != NULL)
+            return cbi_cli_usage(args->command,
+                                 "bench: --values times nothing: --%s has no meaning", alone[i]);
+    return 0;
+}
+
+static int run(const cbi_cli_args *args) {
+    cb_err err;
+    command c = {.turns = cbi_cli_flag(args, "turns")};
+    const char *values = cbi_cli_value(args, "values");
+    int status = check_options(args);
+    if (status == 0)
+        status = cbi_bench_plan_options(&c.plan, args);
+    if (status != 0)
+        return status;
+    cb_status st = cbi_bench_plan_make(&c.plan, args, &err);
+    if (st == CB_OK)
+        st = values != NULL ? write_values(&c, values, &err) : time_all(&c, args, &err);
+    cbi_bench_plan_fini(&c.plan);
+    if (st == CB_ECANCEL) {
+        fprintf(stderr, "stopped%s\n",
+                cbi_cli_value(args, "db") != NULL ? "; what was measured is in the database" : "");
+        return CBI_EXIT_INTERRUPT;
+    }
     return st == CB_OK ? CBI_EXIT_OK : cbi_cli_fail(&err);
 }
 
@@ -206,10 +129,17 @@ static const cbi_cli_option options[] = {
     {"shape", 's', CBI_CLI_MANY, "T,B,I,H", 0, 0, "a shape; may be given several times"},
     {"all-shapes", 0, CBI_CLI_FLAG, NULL, 0, 0, "the eleven shapes of the tables in results/"},
     {"file", 0, CBI_CLI_TEXT, "FILE", 0, 0, "time the equations in a text file"},
-    {"phase", 0, CBI_CLI_TEXT, "PHASE", 0, 0, "train (default) or forward"},
+    {"phase", 0, CBI_CLI_TEXT, "PHASE", 0, 0, "train (default), forward, or first"},
+    {"also", 0, CBI_CLI_TEXT, "WORDS", 0, 0, "each case also so: lengths,denormals,two"},
+    {"baseline", 0, CBI_CLI_TEXT, "CELL", 0, 0, "whose time others are compared with (lstm)"},
+    {"db", 0, CBI_CLI_TEXT, "FILE", 0, 0, "put every sample into this database"},
+    {"markdown", 0, CBI_CLI_TEXT, "FILE", 0, 0, "write the table as Markdown too"},
     {"rounds", 0, CBI_CLI_NUMBER, "N", 1, MOST_ROUNDS, "samples of each case (11)"},
     {"sample-ms", 0, CBI_CLI_NUMBER, "N", 1, 60000, "least length of a sample (20)"},
     {"core", 0, CBI_CLI_NUMBER, "N", 0, 4095, "run on this processor only"},
+    {"wall", 0, CBI_CLI_FLAG, NULL, 0, 0, "times of a clock, not of the processor"},
+    {"values", 0, CBI_CLI_TEXT, "FILE", 0, 0, "time nothing; write weights, inputs, outputs"},
+    {"turns", 0, CBI_CLI_FLAG, NULL, 0, 0, "take turns with a program on standard input"},
     CBI_CLI_FORMAT_OPTIONS,
     {0},
 };
@@ -218,13 +148,24 @@ const cbi_cli_command cbi_cmd_bench = {
     .name = "bench",
     .summary = "time cells over shapes",
     .arguments = "[CELL...] [options]",
-    .text = "T steps, B sequences at once, I inputs, H units, and layers. Training is packing of\n"
-            "new weights, forward, and full back-propagation with the gradient of the input;\n"
-            "GF/s counts its matrix products only (multiply and add: 2), as the median over the\n"
-            "samples; low and high are quartiles. peak_% is its share of the multiply-add peak of\n"
-            "one core, measured beside each sample. The samples of all cases are interleaved. The\n"
-            "last columns say where the time goes.\n",
-    .example = "  cellbench bench lstm gru --shape 100,16,32,64 --shape 100,32,128,128\n",
+    .text =
+        "T steps, B sequences at once, I inputs, H units, and layers. Without names all\n"
+        "registered cells are timed. Training is packing of new weights, forward, and full\n"
+        "back-propagation with the gradient of the input; `first` is all from the text of the\n"
+        "cell to the end of its first training step. GF/s counts matrix products only (multiply\n"
+        "and add: 2; `flop`: forward, of one step of one sequence), as the median over the\n"
+        "samples; low and high are quartiles. peak_% is its share of the multiply-add peak of\n"
+        "one core, measured beside each sample. The samples of all cases are interleaved. The\n"
+        "columns behind say where the time goes; time_to_base is the time as a multiple of that\n"
+        "of `base`: of another cell, or of the same cell plain.\n\n"
+        "--also times each case in other ways too: with sequences of unequal lengths, evenly\n"
+        "from T down; with inputs too small for normal numbers; two at once (all by the wall;\n"
+        "ms is then of one execution of either: half, if they do not hinder each other).\n"
+        "--db: the views speed, speed_ratio and speed_part read the samples. Ctrl-C stops; what\n"
+        "was measured stays. --values: safetensors, for a program to be held against; it may\n"
+        "then take turns with this one, as scripts/baseline-torch does: after each round a line\n"
+        "`turn N` is written, and its samples are read up to an empty line.\n",
+    .example = "  cellbench bench lstm gru --shape 100,16,32,64 --db results/speed.db\n",
     .options = options,
     .most = (size_t)-1,
     .run = run,

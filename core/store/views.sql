@@ -353,27 +353,36 @@ JOIN cell AS c ON c.cell_id = t.cell_id
 GROUP BY o.series, o.engine, o.kernel, o.version
 ORDER BY t.run_id, o.series, o.engine, o.kernel;
 
--- Where the time of an execution goes, as shares of it (0.1: 10 %), of n samples with clocks around
--- every part: products in and out of the loop, gradients of the weights, pointwise programs, packing
--- of weights, and the rest.
+-- Where the time of an execution goes, as shares of it (0.1: 10 %), by the shortest of n samples with
+-- clocks around every part: products in and out of the loop, gradients of the weights, pointwise
+-- programs, packing of weights, and the rest.
 CREATE VIEW speed_part AS
 WITH part AS (
-    SELECT *, 1.0 * duration_ns / repeats AS ns,
-           min(timing_id) OVER (PARTITION BY run_id, cell_id, engine, version, kernel, steps, batch,
-                                input, hidden, layers, frames, inputs, phase, jobs, clock) AS series
+    SELECT min(timing_id) OVER (PARTITION BY run_id, cell_id, engine, version, kernel, steps, batch,
+                                input, hidden, layers, frames, inputs, phase, jobs, clock) AS series,
+           sample, part, 1.0 * duration_ns / repeats AS ns
     FROM timing
     WHERE part <> 'all'
+), whole AS (
+    SELECT series, sum(iif(part = 'products', ns, 0.0)) AS products,
+           sum(iif(part = 'gradients', ns, 0.0)) AS gradients,
+           sum(iif(part = 'pointwise', ns, 0.0)) AS pointwise,
+           sum(iif(part = 'packing', ns, 0.0)) AS packing,
+           sum(iif(part = 'rest', ns, 0.0)) AS rest, sum(ns) AS ns
+    FROM part
+    GROUP BY series, sample
+), shortest AS (
+    SELECT *, row_number() OVER (PARTITION BY series ORDER BY ns) AS place,
+           count(*) OVER (PARTITION BY series) AS n
+    FROM whole
 )
-SELECT p.run_id AS run_id, c.name AS cell, p.engine AS engine, p.kernel AS kernel,
-       p.steps AS steps, p.batch AS batch, p.input AS input, p.hidden AS hidden,
-       p.layers AS layers, p.frames AS frames, p.inputs AS inputs, p.phase AS phase,
-       count(DISTINCT p.sample) AS n,
-       sum(iif(p.part = 'products', p.ns, 0.0)) / sum(p.ns) AS products,
-       sum(iif(p.part = 'gradients', p.ns, 0.0)) / sum(p.ns) AS gradients,
-       sum(iif(p.part = 'pointwise', p.ns, 0.0)) / sum(p.ns) AS pointwise,
-       sum(iif(p.part = 'packing', p.ns, 0.0)) / sum(p.ns) AS packing,
-       sum(iif(p.part = 'rest', p.ns, 0.0)) / sum(p.ns) AS rest
-FROM part AS p
-JOIN cell AS c ON c.cell_id = p.cell_id
-GROUP BY p.series
-ORDER BY p.run_id, p.series;
+SELECT t.run_id AS run_id, c.name AS cell, t.engine AS engine, t.kernel AS kernel,
+       t.steps AS steps, t.batch AS batch, t.input AS input, t.hidden AS hidden,
+       t.layers AS layers, t.frames AS frames, t.inputs AS inputs, t.phase AS phase, s.n AS n,
+       s.products / s.ns AS products, s.gradients / s.ns AS gradients,
+       s.pointwise / s.ns AS pointwise, s.packing / s.ns AS packing, s.rest / s.ns AS rest
+FROM shortest AS s
+JOIN timing AS t ON t.timing_id = s.series
+JOIN cell AS c ON c.cell_id = t.cell_id
+WHERE s.place = 1
+ORDER BY t.run_id, s.series;

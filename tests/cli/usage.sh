@@ -10,7 +10,7 @@ if grep -q worker out; then fault "the overview lists the hidden command worker"
 expect 0 help
 expect 2
 says err 'Usage: cellbench COMMAND'
-for command in cells check task plan run status table compare importance verify export merge lua help; do
+for command in cells check bench task plan run status table compare importance verify export merge lua help; do
     expect 0 "$command" --help
     says out "^cellbench $command: " "^Usage: cellbench $command" '^Options:' '^Example:' '--help'
     cp out first
