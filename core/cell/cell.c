@@ -333,10 +333,28 @@ static void describe_products(cbi_text *out, const cb_cell *cell, const cbi_pass
     }
 }
 
+/* idle: of the list for units that stand still, where some values are numbers. */
+static void describe_instr(cbi_text *out, const cb_cell *cell, const cbi_pass *pass,
+                           const cbi_instr *in, int idle) {
+    static const char *const kinds[] = {"sum", "broadcast", "spread", "fold"};
+    char a[96];
+    cbi_text_add(out, in->kind == CBI_POINTWISE ? in->op
+                      : in->kind == CBI_CLOCK   ? "clock"
+                                                : kinds[in->kind - CBI_SUM]);
+    for (int k = 0; k < 3 && in->src[k] != CBI_NONE; k++) {
+        const cbi_pass_node *from = &pass->node[in->src[k]];
+        cbi_text_add(out, k ? ", " : "(");
+        if (idle && from->idle == CBI_IDLE_NUMBER)
+            cbi_text_addf(out, "%g", from->idle_number);
+        else
+            cbi_text_add(out, node_name(cell, pass, in->src[k], a));
+    }
+    cbi_text_add(out, in->src[0] == CBI_NONE ? "" : ")");
+}
+
 static void describe_program(cbi_text *out, const cb_cell *cell, const cbi_pass *pass,
                              const cbi_stage *stage) {
     static const char *const homes[] = {"", "", "", "strip", "step", "block", "kept", "carry"};
-    static const char *const kinds[] = {"sum", "broadcast", "spread", "fold"};
     char a[96];
     for (size_t i = 0; i < stage->instrs; i++) {
         const cbi_instr *in = &pass->instr[stage->first_instr + i];
@@ -344,15 +362,22 @@ static void describe_program(cbi_text *out, const cb_cell *cell, const cbi_pass 
             cbi_text_addf(out, "    d%s += ", cell->params[cell->vector_sinks[in->dst].param].name);
         else
             cbi_text_addf(out, "    %s = ", node_name(cell, pass, in->dst, a));
-        cbi_text_add(out, in->kind == CBI_POINTWISE ? in->op
-                          : in->kind == CBI_CLOCK   ? "clock"
-                                                    : kinds[in->kind - CBI_SUM]);
-        for (int k = 0; k < 3 && in->src[k] != CBI_NONE; k++)
-            cbi_text_addf(out, "%s%s", k ? ", " : "(", node_name(cell, pass, in->src[k], a));
-        cbi_text_add(out, in->src[0] == CBI_NONE ? "" : ")");
+        describe_instr(out, cell, pass, in, 0);
         if (!in->sink)
             cbi_text_addf(out, "  [%zu, %s]", pass->node[in->dst].n.dim,
                           homes[pass->node[in->dst].home]);
+        cbi_text_add(out, "\n");
+    }
+}
+
+static void describe_idle(cbi_text *out, const cb_cell *cell, const cbi_pass *pass,
+                          const cbi_stage *stage) {
+    char a[96];
+    cbi_text_add(out, "   for units that stand still\n");
+    for (size_t i = 0; i < stage->idles; i++) {
+        const cbi_instr *in = &pass->instr[stage->first_idle + i];
+        cbi_text_addf(out, "    %s = ", node_name(cell, pass, in->dst, a));
+        describe_instr(out, cell, pass, in, 1);
         cbi_text_add(out, "\n");
     }
 }
@@ -371,6 +396,8 @@ cb_status cb_cell_describe(const cb_cell *cell, char **out, cb_err *err) {
                 cbi_text_addf(&text, "  %s, stage %zu\n", names[phase], s);
                 describe_products(&text, cell, pass, stage);
                 describe_program(&text, cell, pass, stage);
+                if (stage->has_idle)
+                    describe_idle(&text, cell, pass, stage);
             }
     }
     cbi_text_add(&text, "matrix gradients, by blocks of steps\n");

@@ -79,6 +79,8 @@ struct cb_cell {
     size_t read_count, read_capacity;
     cbi_list *lists;
     size_t list_count, list_capacity;
+    const cbi_list *clock; /* the periods of all clock() of the cell; NULL: none, or several */
+    size_t clock_dim;
     cbi_export *exports;
     size_t export_count;
 

@@ -166,6 +166,18 @@ static void emit_sinks(cbi_planner *p) {
     }
 }
 
+/* The second list of a stage: for units that stand still. */
+static void emit_idle(cbi_planner *p, cbi_stage *stage) {
+    cbi_pass *pass = p->pass;
+    stage->first_idle = pass->instr_count;
+    for (size_t i = 0; i < stage->instrs && !pass->failed; i++) {
+        cbi_instr left;
+        if (cbi_idle_instr(pass, &pass->instr[stage->first_instr + i], &left))
+            emit(p, &left);
+    }
+    stage->idles = pass->instr_count - stage->first_idle;
+}
+
 static cb_status emit_phase(cbi_planner *p, int phase) {
     cbi_pass *pass = p->pass;
     cbi_instr *chosen = cbi_calloc(pass->count + 1, sizeof *chosen);
@@ -200,6 +212,8 @@ static cb_status emit_phase(cbi_planner *p, int phase) {
             pass->instr[pass->instr_count - 1] = sink;
         }
         stage->instrs = pass->instr_count - stage->first_instr;
+        if ((stage->has_idle = stage->has_idle && cbi_has_idle(pass, stage)))
+            emit_idle(p, stage);
     }
     cbi_free(chosen);
     return CB_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Between the files that schedule a pass: schedule.c (what is needed, and the order of the steps),
- * gather.c, phases.c, homes.c, emit.c.
+ * gather.c, phases.c, standstill.c, homes.c, emit.c.
  */
 #ifndef CB_CELL_PLANNER_H
 #define CB_CELL_PLANNER_H
@@ -20,6 +20,7 @@ typedef struct cbi_planner {
     unsigned char *recurrent; /* depends on a recurrent state */
     unsigned char *absorbed;  /* part of a sum of products */
     unsigned char *products;  /* the sum under this node has products */
+    unsigned char *delivered; /* read from outside other than by the other pass */
     uint32_t *uses;
     cbi_ref *user; /* of the last use */
     /* From here on one element for each node of the pass. */
@@ -47,6 +48,14 @@ void cbi_count_uses(cbi_planner *p);
 void cbi_gather(cbi_planner *p);
 /* phases.c: the phase and the stage of each node; what is dead is found. */
 void cbi_set_phases(cbi_planner *p);
+/* standstill.c: finds the cell's clock; and, backward pass first, what the nodes of both passes are
+ * for units that stand still. */
+void cbi_find_clock(cb_cell *cell);
+void cbi_set_idle(cbi_planner *p);
+/* Whether the operations of a stage differ for units that stand still. */
+int cbi_has_idle(const cbi_pass *pass, const cbi_stage *stage);
+/* What is left of an operation for units that stand still; 0: nothing. */
+int cbi_idle_instr(const cbi_pass *pass, const cbi_instr *instr, cbi_instr *left);
 /* emit.c: makes room for the stages of each phase; homes ask which stage is the last. */
 CB_MUST_USE cb_status cbi_make_stages(cbi_planner *p);
 /* homes.c: where each value lives. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Scheduling a pass: which nodes are needed and which depend on recurrent states (here), then sums
- * of products (gather.c), phases and stages (phases.c), homes (homes.c) and the lists of operations
- * in the order in which the engine runs them (emit.c).
+ * of products (gather.c), phases and stages (phases.c), what stands still (standstill.c), homes
+ * (homes.c) and the lists of operations in the order in which the engine runs them (emit.c).
  */
 #include "cell/planner.h"
 
@@ -48,6 +48,12 @@ static void need_external(cbi_planner *p, cbi_ref ref) {
     p->external[ref] = 1;
 }
 
+/* A value of the forward pass that leaves the cell. */
+static void deliver(cbi_planner *p, cbi_ref ref) {
+    need_external(p, ref);
+    p->delivered[ref] = 1;
+}
+
 /* Marks what is needed; p->external holds the roots of a forward pass that the backward one reads.
  */
 static void mark_needed(cbi_planner *p) {
@@ -66,10 +72,10 @@ static void mark_needed(cbi_planner *p) {
             need(p, cell->d_state_copy[s]);
     } else {
         for (size_t s = 0; s < cell->state_count; s++)
-            need_external(p, cell->states[s].next);
-        need_external(p, cell->output);
+            deliver(p, cell->states[s].next);
+        deliver(p, cell->output);
         for (size_t e = 0; e < cell->export_count; e++)
-            need_external(p, cell->exports[e].ref);
+            deliver(p, cell->exports[e].ref);
     }
     size_t end = p->backward ? p->total : cell->forward_count;
     for (size_t i = end; i-- > 0;) {
@@ -164,7 +170,8 @@ void cbi_count_uses(cbi_planner *p) {
             cbi_each_input(p, (cbi_ref)i, visit_count);
 }
 
-static cb_status plan(cbi_planner *p) {
+/* Nodes, and when each is computed. */
+static cb_status plan_order(cbi_planner *p) {
     cbi_pass *pass = p->pass;
     pass->map = cbi_calloc(p->total, sizeof *pass->map);
     if (pass->map == NULL)
@@ -184,9 +191,11 @@ static cb_status plan(cbi_planner *p) {
         if (p->external[i] && pass->map[i] != CBI_NONE)
             p->outside[pass->map[i]] = 1;
     cbi_set_phases(p);
-    cb_status st = cbi_make_stages(p);
-    if (st != CB_OK)
-        return st;
+    return cbi_make_stages(p);
+}
+
+/* Where each value lives, and what is run. */
+static cb_status plan_lists(cbi_planner *p) {
     cbi_set_homes(p);
     return cbi_emit(p);
 }
@@ -201,7 +210,7 @@ static cb_status planner_init(cbi_planner *p, cb_cell *cell, cbi_pass *pass, int
     p->backward = backward;
     p->total = n;
     p->err = err;
-    p->needed = cbi_calloc(n, 5);
+    p->needed = cbi_calloc(n, 6);
     p->uses = cbi_calloc(n, sizeof *p->uses);
     p->user = cbi_calloc(n, sizeof *p->user);
     if (p->needed == NULL || p->uses == NULL || p->user == NULL)
@@ -210,6 +219,7 @@ static cb_status planner_init(cbi_planner *p, cb_cell *cell, cbi_pass *pass, int
     p->recurrent = p->needed + 2 * n;
     p->absorbed = p->needed + 3 * n;
     p->products = p->needed + 4 * n;
+    p->delivered = p->needed + 5 * n;
     return CB_OK;
 }
 
@@ -231,8 +241,13 @@ cb_status cbi_schedule(cb_cell *cell, cb_err *err) {
     mark_needed(&backward);
     mark_kept(&forward, &backward);
     mark_needed(&forward);
-    if ((st = plan(&forward)) == CB_OK)
-        st = plan(&backward);
+    if ((st = plan_order(&forward)) != CB_OK || (st = plan_order(&backward)) != CB_OK)
+        goto out;
+    cbi_find_clock(cell);
+    cbi_set_idle(&backward);
+    cbi_set_idle(&forward);
+    if ((st = plan_lists(&forward)) == CB_OK)
+        st = plan_lists(&backward);
 out:
     planner_fini(&forward);
     planner_fini(&backward);

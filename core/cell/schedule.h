@@ -10,6 +10,12 @@
  *
  * Sums of products (W x + R h + b) become CBI_AFFINE nodes: products that accumulate in one plane,
  * begun from a base (a learned vector, or the part of the sum that was computed before the loop).
+ *
+ * Units that stand still. Where all clock() of a cell have the same periods, it is known at each
+ * step which units (columns) are not updated, and a node says what it is there: not read by anybody
+ * (what would be their new value) or a known number (0, of most gradients). Neither is computed: a
+ * stage of the loop has a second program for those columns, with what is left to do there, and
+ * products leave out the rows that nobody reads and the operands that are 0.
  */
 #ifndef CB_CELL_SCHEDULE_H
 #define CB_CELL_SCHEDULE_H
@@ -45,12 +51,23 @@ typedef enum cbi_home {
  * index: node of the forward pass. */
 #define CBI_KEPT ((cbi_kind)(CBI_AFFINE + 1))
 
+/* What a value is for units that are not updated at a step. */
+typedef enum cbi_idle {
+    CBI_IDLE_COMPUTED = 0, /* as for all others */
+    CBI_IDLE_UNREAD,       /* read by nobody */
+    CBI_IDLE_NUMBER        /* a number that is known */
+} cbi_idle;
+
 typedef struct cbi_pass_node {
     cbi_node n;
     cbi_home home;
     cbi_ref storage; /* the node whose plane holds the value (itself, or the base it grows in) */
     int phase;       /* cbi_phase_name, or -1: not needed */
     int stage;
+    cbi_idle idle;
+    double idle_number; /* CBI_IDLE_NUMBER: +0 for either zero */
+    int is_spelt;       /* CBI_IDLE_NUMBER: and read where that is not known */
+    int is_read_idle;   /* somebody reads it of units that stand still */
 } cbi_pass_node;
 
 /* dst = base + products, begun when `first`: dst = (base or 0) + M v, else dst += M v. */
@@ -72,6 +89,9 @@ typedef struct cbi_instr {
 typedef struct cbi_stage {
     size_t first_product, products; /* in cbi_pass.product */
     size_t first_instr, instrs;     /* in cbi_pass.instr */
+    int has_idle;                   /* runs without the units that stand still, and for them: */
+    size_t first_idle, idles;       /* in cbi_pass.instr; sources that are numbers there stand for
+                                       their number, and so does the source of a copy to itself */
 } cbi_stage;
 
 typedef struct cbi_pass {

@@ -117,6 +117,7 @@ void cbi_bundles_fini(cbi_bundles *b) {
     for (size_t i = 0; i < b->count; i++) {
         cbi_free(b->bundle[i].call);
         cbi_aligned_free(b->bundle[i].panels);
+        cbi_free(b->bundle[i].reach);
     }
     cbi_free(b->bundle);
     cbi_free(b->first_index);
@@ -133,8 +134,11 @@ cb_status cbi_bundles_floats(const cb_cell *cell, int keep, const cbi_kernels *k
             for (size_t s = 0; st == CB_OK && s < pass_of(cell, backward)->stages[phase]; s++) {
                 cbi_bundles b = {0};
                 st = cbi_bundles_make(&b, cell, backward, phase, s, err);
-                for (size_t i = 0; st == CB_OK && i < b.count; i++)
-                    *floats += cbi_panels_size(kernels, b.bundle[i].k, b.bundle[i].groups);
+                for (size_t i = 0; st == CB_OK && i < b.count; i++) {
+                    const cbi_bundle *one = &b.bundle[i];
+                    *floats += cbi_panels_size(kernels, one->k, one->groups);
+                    *floats += one->groups * one->operands * sizeof(cbi_reach) / sizeof(float);
+                }
                 cbi_bundles_fini(&b);
             }
     return st;

@@ -11,12 +11,28 @@
 #include "engine/program.h"
 #include "engine/stack_internal.h"
 
+/* Rows from ... to - 1. */
+typedef struct cbi_reach {
+    uint32_t from, to;
+} cbi_reach;
+
+/* Widens it so that it has the row. */
+static inline void cbi_reach_add(cbi_reach *reach, size_t row) {
+    if (reach->from == reach->to)
+        *reach = (cbi_reach){(uint32_t)row, (uint32_t)row};
+    reach->from = row < reach->from ? (uint32_t)row : reach->from;
+    reach->to = row < reach->to ? reach->to : (uint32_t)row + 1;
+}
+
 /* A product of the schedule as a table: row d gives one value, the sum over its operands. */
 typedef struct cbi_bundle {
     size_t *call; /* [values][operands] in cbi_pass.product */
     size_t values, operands;
     size_t k, groups; /* rows of the panels, and groups of columns */
     float *panels;    /* owned by the layer that runs it */
+    cbi_reach *reach; /* [panels][operands] outside of which structures leave nothing but zeros, in
+                         rows of the operand; NULL: no structure does (products.c) */
+    int has_idle;     /* units that stand still: some value is not read, or some operand is zero */
 } cbi_bundle;
 
 typedef struct cbi_bundles {

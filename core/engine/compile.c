@@ -12,6 +12,7 @@ typedef struct compiler {
     cbi_layer *y;
     const cbi_kernels *kernels;
     int backward, phase;
+    int idle; /* a list for units that stand still */
     const cbi_pass *pass;
     cbi_program *program;
     uint32_t *slot_of;    /* [pass nodes] + 1; 0: none yet */
@@ -109,11 +110,20 @@ static uint32_t value_slot(compiler *c, cbi_ref ref) {
     return made;
 }
 
+/* Where an operation reads a value: for units that stand still it may be a number. */
+static uint32_t source_slot(compiler *c, cbi_ref ref) {
+    const cbi_pass_node *n = &c->pass->node[ref];
+    if (!c->idle || n->idle != CBI_IDLE_NUMBER)
+        return value_slot(c, ref);
+    return add_slot(c, (cbi_slot){NULL, number_strip(c, n->idle_number), cbi_padded(n->n.dim),
+                                  CBI_ROW_ZERO, 0});
+}
+
 /* A value of dimension 1, where an element-wise operation over `dim` reads it. Numbers and scalar
  * parameters are strips of equal values already. */
 static uint32_t wide_slot(compiler *c, cbi_ref ref, size_t dim) {
     const cbi_node *n = &c->pass->node[ref].n;
-    uint32_t narrow = value_slot(c, ref);
+    uint32_t narrow = source_slot(c, ref);
     if (n->dim == dim || n->kind == CBI_NUMBER || n->kind == CBI_VECTOR || c->failed)
         return narrow;
     if (c->wide_of[ref] && c->program->slot[c->wide_of[ref] - 1].ld == cbi_padded(dim))
@@ -179,21 +189,21 @@ static size_t chunk_of(const compiler *c) {
     return CBI_STRIP;
 }
 
-static cb_status compile_stage(compiler *c, const cbi_stage *stage, cb_err *err) {
+static cb_status compile_list(compiler *c, const cbi_instr *list, size_t count, cb_err *err) {
     size_t n = c->pass->count;
     memset(c->slot_of, 0, n * sizeof *c->slot_of);
     memset(c->wide_of, 0, n * sizeof *c->wide_of);
     memset(c->last_use, 0, n * sizeof *c->last_use);
     c->free_count = c->strips = 0;
-    for (size_t i = 0; i < stage->instrs; i++) {
-        const cbi_instr *in = &c->pass->instr[stage->first_instr + i];
+    for (size_t i = 0; i < count; i++) {
+        const cbi_instr *in = &list[i];
         for (int k = 0; k < 3 && in->src[k] != CBI_NONE; k++)
             c->last_use[in->src[k]] = i + 1;
         if (!in->sink && c->last_use[in->dst] == 0)
             c->last_use[in->dst] = i + 1;
     }
-    for (size_t i = 0; i < stage->instrs && !c->failed; i++) {
-        compile_instr(c, &c->pass->instr[stage->first_instr + i]);
+    for (size_t i = 0; i < count && !c->failed; i++) {
+        compile_instr(c, &list[i]);
         if (!c->failed)
             release_after(c, i);
     }
@@ -207,6 +217,23 @@ static cb_status compile_stage(compiler *c, const cbi_stage *stage, cb_err *err)
     if (c->strips > c->y->scratch_strips)
         c->y->scratch_strips = c->strips;
     return CB_OK;
+}
+
+static cb_status compile_stage(compiler *c, cbi_phase_run *run, size_t s, cb_err *err) {
+    const cbi_stage *stage = &c->pass->stage[c->phase][s];
+    c->idle = 0;
+    c->program = &run->program[s];
+    cb_status st = compile_list(c, &c->pass->instr[stage->first_instr], stage->instrs, err);
+    if (st != CB_OK || !stage->has_idle)
+        return st;
+    if (run->idle == NULL) {
+        run->idle = cbi_calloc(c->pass->stages[c->phase], sizeof *run->idle);
+        if (run->idle == NULL)
+            return cbi_engine_no_memory(err);
+    }
+    c->idle = 1;
+    c->program = &run->idle[s];
+    return compile_list(c, &c->pass->instr[stage->first_idle], stage->idles, err);
 }
 
 static cb_status compile_pass(cbi_layer *y, int backward, const cbi_kernels *kernels, cb_err *err) {
@@ -225,10 +252,8 @@ static cb_status compile_pass(cbi_layer *y, int backward, const cbi_kernels *ker
         run->program = cbi_calloc(pass->stages[c.phase] + 1, sizeof *run->program);
         if (run->program == NULL)
             st = cbi_engine_no_memory(err);
-        for (size_t s = 0; st == CB_OK && s < pass->stages[c.phase]; s++) {
-            c.program = &run->program[s];
-            st = compile_stage(&c, &pass->stage[c.phase][s], err);
-        }
+        for (size_t s = 0; st == CB_OK && s < pass->stages[c.phase]; s++)
+            st = compile_stage(&c, run, s, err);
     }
     cbi_free(c.slot_of);
     cbi_free(c.wide_of);
@@ -238,17 +263,22 @@ static cb_status compile_pass(cbi_layer *y, int backward, const cbi_kernels *ker
 }
 
 /* Numbers of scratch strips become addresses. */
+static void bind_program(const cbi_layer *y, cbi_program *p) {
+    for (size_t i = 0; i < p->slots; i++) {
+        uintptr_t strip = (uintptr_t)p->slot[i].fixed;
+        if (p->slot[i].plane == NULL && strip >= 1 && strip <= y->scratch_strips)
+            p->slot[i].fixed = y->scratch + (strip - 1) * y->strip_floats;
+    }
+}
+
 static void bind_scratch(cbi_layer *y) {
     for (int b = 0; b < 2; b++)
         for (int phase = 0; phase < CBI_PHASES; phase++) {
             size_t stages = (b ? &y->cell->backward : &y->cell->forward)->stages[phase];
             for (size_t s = 0; s < stages; s++) {
-                cbi_program *p = &y->run[b][phase].program[s];
-                for (size_t i = 0; i < p->slots; i++) {
-                    uintptr_t strip = (uintptr_t)p->slot[i].fixed;
-                    if (p->slot[i].plane == NULL && strip >= 1 && strip <= y->scratch_strips)
-                        p->slot[i].fixed = y->scratch + (strip - 1) * y->strip_floats;
-                }
+                bind_program(y, &y->run[b][phase].program[s]);
+                if (y->run[b][phase].idle)
+                    bind_program(y, &y->run[b][phase].idle[s]);
             }
         }
 }

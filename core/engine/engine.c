@@ -76,6 +76,13 @@ void cb_engine_destroy(cb_engine *e) {
     cbi_free(e);
 }
 
+void cbi_engine_compute_all(cb_engine *e) {
+    for (size_t l = 0; l < e->stack->layers; l++) {
+        e->layers[l].is_whole = 1;
+        e->layers[l].activity.periods = NULL;
+    }
+}
+
 cb_status cb_engine_set_weights(cb_engine *e, const float *w, cb_err *err) {
     (void)err;
     const double begun = cbi_time_begin(e);
@@ -98,6 +105,9 @@ static cb_status take_steps(cb_engine *e, const cb_steps *steps, cb_err *err) {
                  sizeof *e->step_of_row))
         return cbi_engine_no_memory(err);
     size_t frame = 0;
+    e->equal_counts = 1;
+    for (size_t r = 1; steps->start && r < steps->B; r++)
+        e->equal_counts &= steps->start[r] == steps->start[0];
     for (size_t t = 0; t < steps->T; t++) {
         e->rows[t] = steps->rows[t];
         e->first[t] = frame;
@@ -162,126 +172,88 @@ static void fill_initial(cb_engine *e, cbi_layer *y) {
     }
 }
 
-/* ---- products ---- */
+/* ---- stages ---- */
 
-/* Where the rows of a node begin. */
-float *cbi_rows_at(cbi_layer *y, int backward, int phase, cbi_ref node,
-                   const size_t base[CBI_ROW_BASES], size_t *ld) {
-    cbi_row_base kind;
-    cbi_plane *p = cbi_layer_plane(y, backward, phase, node, &kind);
-    *ld = p->ld;
-    return p->data + base[kind] * p->ld;
+cbi_scope cbi_block_scope(const cbi_block *b, int backward, int phase) {
+    return (cbi_scope){.backward = backward,
+                       .phase = phase,
+                       .rows = b->rows,
+                       .base = {0, b->frame, 0, 0},
+                       .block = b,
+                       .skip = CBI_NONE};
 }
 
-/* What a value begins with, in the stage that gives it. */
-static const float *init_rows(cbi_layer *y, int backward, int phase, const cbi_product_call *call,
-                              const size_t base[CBI_ROW_BASES], size_t *ld) {
-    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
-    const cbi_ref from = call->first ? call->base : call->dst;
-    *ld = 0;
-    if (from == CBI_NONE)
-        return NULL;
-    if (pass->node[from].n.kind == CBI_VECTOR)
-        return y->vector[pass->node[from].n.index];
-    return cbi_rows_at(y, backward, phase, from, base, ld);
+cbi_scope cbi_step_scope(const cb_engine *e, const cbi_layer *y, const cbi_block *b, size_t t,
+                         int backward) {
+    const size_t frame = e->first[t], old = t ? e->steps.B + e->first[t - 1] : 0;
+    return (cbi_scope){.backward = backward,
+                       .phase = CBI_LOOP,
+                       .rows = e->rows[t],
+                       .base = {0, frame, frame - b->frame, old},
+                       .moves = cbi_activity_at(&y->activity, t),
+                       .skip = CBI_NONE};
 }
 
-/* W x with an index: rows of the transposed matrix. */
-static void run_index(cbi_layer *y, int backward, int phase, size_t rows,
-                      const size_t base[CBI_ROW_BASES], const size_t *calls, size_t n) {
-    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
-    const int32_t *index = y->index + base[CBI_ROW_FRAME];
-    for (size_t i = 0; i < n; i++) {
-        const cbi_product_call *call = &pass->product[calls[i]];
-        size_t ldi, ldc;
-        const float *init = init_rows(y, backward, phase, call, base, &ldi);
-        float *c = cbi_rows_at(y, backward, phase, call->dst, base, &ldc);
-        for (size_t r = 0; r < rows; r++) {
-            const float *w = y->weight[call->matrix].by_symbol + (size_t)index[r] * ldc;
-            for (size_t j = 0; j < ldc; j++)
-                c[r * ldc + j] = (init ? init[r * ldi + j] : 0.0f) + w[j];
-        }
-    }
+void cbi_find_activity(const cb_engine *e, cbi_layer *y, const cbi_block *b) {
+    cbi_activity_begin(&y->activity, b->from);
+    for (size_t t = b->from; t < b->to; t++)
+        cbi_activity_set(&y->activity, t, e->step_of_row + e->first[t], e->rows[t],
+                         e->equal_counts);
 }
 
-static void run_bundle(const cb_engine *e, cbi_layer *y, int backward, int phase, size_t rows,
-                       const size_t base[CBI_ROW_BASES], const cbi_bundle *b) {
-    const cbi_product_call *product = (backward ? &y->cell->backward : &y->cell->forward)->product;
-    cbi_columns *to = y->columns;
-    for (size_t v = 0; v < b->values; v++) {
-        const cbi_product_call *call = &product[b->call[v * b->operands]];
-        size_t ldi, ldc;
-        const float *init = init_rows(y, backward, phase, call, base, &ldi);
-        float *c = cbi_rows_at(y, backward, phase, call->dst, base, &ldc);
-        const float *from = init ? init : cbi_zeros;
-        for (size_t j = 0; j < ldc; j += CBI_LANES)
-            *to++ = (cbi_columns){from + (init ? j : 0), c + j, ldi, ldc};
-    }
-    for (size_t s = 0; s < b->operands; s++) {
-        const cbi_product_call *call = &product[b->call[s]];
-        const cb_param *p = &y->cell->params[call->matrix];
-        size_t lda;
-        const float *a = cbi_rows_at(y, backward, phase, call->operand, base, &lda);
-        y->operands[s] = (cbi_operand){a, lda, 1, call->transposed ? p->rows : p->cols};
-    }
-    e->kernels->product(rows, b->groups, y->columns, b->operands, y->operands, b->panels);
+/* Units that stand still have a program of their own. */
+static void run_program(const cb_engine *e, const cbi_layer *y, const cbi_scope *scope,
+                        size_t stage) {
+    const cbi_phase_run *run = &y->run[scope->backward][scope->phase];
+    const int32_t *count = e->step_of_row + scope->base[CBI_ROW_FRAME];
+    const cbi_pass *pass = scope->backward ? &y->cell->backward : &y->cell->forward;
+    cbi_stretch s = {0, 0, 0};
+    if (scope->moves == NULL || !pass->stage[scope->phase][stage].has_idle)
+        cbi_program_run(&run->program[stage], e->kernels, scope->rows, scope->base, count);
+    else
+        while (cbi_activity_next(scope->moves, s.to, y->activity.groups, &s))
+            cbi_program_run_columns(s.moves ? &run->program[stage] : &run->idle[stage], e->kernels,
+                                    scope->rows, scope->base, count, s.from * CBI_LANES,
+                                    s.to * CBI_LANES);
 }
 
-static int is_skipped(const cbi_layer *y, int backward, const cbi_bundle *b, cbi_ref skip) {
-    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
-    return b->values == 1 && pass->product[b->call[0]].dst == skip;
-}
-
-static void run_products(const cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
-                         size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip) {
-    const cbi_bundles *s = &y->run[backward][phase].bundles[stage];
-    run_index(y, backward, phase, rows, base, s->first_index, s->first_indexes);
-    for (size_t i = 0; i < s->count; i++)
-        if (!is_skipped(y, backward, &s->bundle[i], skip))
-            run_bundle(e, y, backward, phase, rows, base, &s->bundle[i]);
-    run_index(y, backward, phase, rows, base, s->later_index, s->later_indexes);
-}
-
-static void run_stage(cb_engine *e, cbi_layer *y, int backward, int phase, size_t stage,
-                      size_t rows, const size_t base[CBI_ROW_BASES], cbi_ref skip) {
+static void run_stage(cb_engine *e, cbi_layer *y, const cbi_scope *scope, size_t stage) {
     const double begun = cbi_time_begin(e);
-    run_products(e, y, backward, phase, stage, rows, base, skip);
+    cbi_run_products(e, y, scope, stage);
     if (e->times)
         cbi_time_end(&e->times->products, begun);
     const double between = cbi_time_begin(e);
-    cbi_program_run(&y->run[backward][phase].program[stage], e->kernels, rows, base,
-                    e->step_of_row + base[CBI_ROW_FRAME]);
+    run_program(e, y, scope, stage);
     if (e->times)
         cbi_time_end(&e->times->pointwise, between);
 }
 
-void cbi_run_phase(cb_engine *e, cbi_layer *y, int backward, int phase, size_t rows,
-                   const size_t base[CBI_ROW_BASES], cbi_ref skip) {
-    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
-    for (size_t s = 0; s < pass->stages[phase]; s++)
-        run_stage(e, y, backward, phase, s, rows, base, skip);
+void cbi_run_phase(cb_engine *e, cbi_layer *y, const cbi_scope *scope) {
+    const cbi_pass *pass = scope->backward ? &y->cell->backward : &y->cell->forward;
+    for (size_t s = 0; s < pass->stages[scope->phase]; s++)
+        run_stage(e, y, scope, s);
 }
 
 /* ---- forward ---- */
 
 static void forward_block(cb_engine *e, cbi_layer *y, const cbi_block *b) {
-    size_t base[CBI_ROW_BASES] = {0, b->frame, 0, 0};
+    const cbi_scope before = cbi_block_scope(b, 0, CBI_BEFORE);
     const cbi_pass *pass = &y->cell->forward;
+    cbi_find_activity(e, y, b);
     for (size_t s = 0; s < pass->stages[CBI_BEFORE]; s++) {
         /* A delayed state is a sequence that an earlier stage of this block has written. */
         if (s > 0 && y->delayed)
             cbi_find_old(e, y, b);
-        run_stage(e, y, 0, CBI_BEFORE, s, b->rows, base, CBI_NONE);
+        run_stage(e, y, &before, s);
     }
     for (size_t t = b->from; t < b->to; t++) {
-        size_t frame = e->first[t];
-        size_t at[CBI_ROW_BASES] = {0, frame, frame - b->frame,
-                                    t ? e->steps.B + e->first[t - 1] : 0};
-        cbi_run_phase(e, y, 0, CBI_LOOP, e->rows[t], at, CBI_NONE);
+        const cbi_scope step = cbi_step_scope(e, y, b, t, 0);
+        cbi_run_phase(e, y, &step);
     }
     if (pass->stages[CBI_AFTER]) {
         cbi_find_old(e, y, b);
-        cbi_run_phase(e, y, 0, CBI_AFTER, b->rows, base, CBI_NONE);
+        const cbi_scope after = cbi_block_scope(b, 0, CBI_AFTER);
+        cbi_run_phase(e, y, &after);
     }
 }
 

@@ -53,37 +53,125 @@ static void scatter_rows(const cbi_layer *y, const cb_param *p, cbi_weight *m, c
     }
 }
 
+/* ---- gradients of matrices ---- */
+
+/* A sum over the rows of a block: gradient [rows of g][cols] += g^T a. */
+typedef struct outer {
+    cb_engine *e;
+    cbi_layer *y;
+    const cbi_block *b;
+    const cb_param *p;
+    const cbi_weight *m;
+    const float *g, *a;
+    size_t ldg, lda;
+    const cbi_reach *reach; /* of m; NULL: all columns */
+    int has_idle;           /* g is zero for units that stand still */
+    int adds;               /* 0: what stands in the gradient so far is nothing */
+    const float *panels;    /* a, packed; NULL: it is for BLIS */
+} outer;
+
+static const unsigned char *moves_at(const outer *o, size_t t) {
+    return o->has_idle ? cbi_activity_at(&o->y->activity, t) : NULL;
+}
+
+/* Whether two groups of rows have the same columns, and move at the same steps. */
+static int are_alike(const outer *o, size_t i, size_t j) {
+    if (o->reach && (o->reach[i].from != o->reach[j].from || o->reach[i].to != o->reach[j].to))
+        return 0;
+    for (size_t t = o->b->from; o->has_idle && t < o->b->to; t++)
+        if (moves_at(o, t)[i] != moves_at(o, t)[j])
+            return 0;
+    return 1;
+}
+
+/* The steps of the block at which a group of rows moves, those that follow each other as one. */
+static size_t step_pieces(const outer *o, size_t group, cbi_operand *piece) {
+    const float *g = o->g + group * CBI_LANES;
+    size_t n = 0, at = 0;
+    for (size_t t = o->b->from; t < o->b->to; t++) {
+        const size_t row = o->e->first[t] - o->b->frame, rows = o->e->rows[t];
+        if (!moves_at(o, t)[group])
+            continue;
+        if (n > 0 && at == row)
+            piece[n - 1].k += rows;
+        else
+            piece[n++] = (cbi_operand){g + row * o->ldg, 1, o->ldg, rows, row - at};
+        at = row + rows;
+    }
+    if (n > 0 && at < o->b->rows)
+        piece[n++] = (cbi_operand){g, 1, o->ldg, 0, o->b->rows - at};
+    return n;
+}
+
+/* Rows first ... last - 1, groups of rows that are alike. */
+static void add_rows(const outer *o, size_t first, size_t last) {
+    const cbi_reach all = {0, (uint32_t)o->p->cols};
+    const cbi_reach reach = o->reach ? o->reach[first / CBI_LANES] : all;
+    const size_t from = reach.from / CBI_LANES, ldd = cbi_padded(o->p->cols);
+    const size_t to = cbi_groups(reach.to), column = from * CBI_LANES;
+    float *d = o->m->gradient + first * ldd + column;
+    cbi_operand *piece = o->y->pieces;
+    size_t n = 1;
+    piece[0] = (cbi_operand){o->g + first, 1, o->ldg, o->b->rows, 0};
+    if (o->has_idle)
+        n = step_pieces(o, first / CBI_LANES, piece);
+    if (n == 0 || from == to)
+        return;
+    if (o->panels == NULL)
+        cbi_gemm(last - first, reach.to - column, o->b->rows, o->g + first, 1, o->ldg,
+                 o->a + column, o->lda, 1, o->adds ? 1.0f : 0.0f, d, ldd);
+    else
+        cbi_matrix_part(o->e->kernels, last - first, o->b->rows, from, to, n, piece, o->panels,
+                        o->adds ? d : NULL, ldd, d, ldd);
+}
+
+static void add_outer(const outer *o) {
+    for (size_t i = 0, all = cbi_groups(o->p->rows); i < all;) {
+        size_t end = i + 1;
+        if (o->reach == NULL && !o->has_idle)
+            end = all;
+        while (end < all && are_alike(o, i, end))
+            end++;
+        add_rows(o, i * CBI_LANES, end < all ? end * CBI_LANES : o->p->rows);
+        i = end;
+    }
+}
+
 /* Sinks stand in the order of their operands (layer.c), so that each operand is packed once a
  * block and read by all gates. The first sum that a matrix gets begins with nothing: its plane need
- * not be cleared before. */
+ * not be cleared before, unless a part of it is left out. */
 static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const cbi_block *b) {
     const cb_cell *cell = y->cell;
-    size_t base[CBI_ROW_BASES] = {0, b->frame, 0, 0};
+    const cbi_scope after = cbi_block_scope(b, 1, CBI_AFTER);
     cbi_ref packed = CBI_NONE;
     for (size_t i = 0; i < cell->matrix_sink_count; i++) {
         const cbi_matrix_sink *s = &cell->matrix_sinks[y->sink_order[i]];
-        const cb_param *p = &cell->params[s->param];
+        const cbi_ref gradient = cell->backward.map[s->gradient];
+        outer o = {.e = e, .y = y, .b = b, .p = &cell->params[s->param]};
+        o.g = cbi_rows_at(y, &after, gradient, &o.ldg);
+        if (y->weight[s->param].on_index) {
+            scatter_rows(y, o.p, &y->weight[s->param], b, o.g, o.ldg);
+            continue;
+        }
         cbi_weight *m = &y->weight[s->param];
-        size_t ldg, lda, ldd = cbi_padded(p->cols);
-        const float *g = cbi_rows_at(y, 1, CBI_AFTER, cell->backward.map[s->gradient], base, &ldg);
-        if (m->on_index) {
-            scatter_rows(y, p, m, b, g, ldg);
-            continue;
-        }
-        const float *a = cbi_rows_at(y, 1, CBI_AFTER, cell->backward.map[s->operand], base, &lda);
-        const float *before = m->summed ? m->gradient : NULL;
+        o.m = m;
+        o.a = cbi_rows_at(y, &after, cell->backward.map[s->operand], &o.lda);
+        o.reach = y->is_whole ? NULL : o.m->reach;
+        o.has_idle = y->activity.periods != NULL &&
+                     cell->backward.node[gradient].idle == CBI_IDLE_NUMBER &&
+                     cell->backward.node[gradient].idle_number == 0;
+        o.adds = m->summed || o.reach || o.has_idle;
+        if (o.adds && !m->summed)
+            memset(m->gradient, 0, o.p->rows * cbi_padded(o.p->cols) * sizeof(float));
         m->summed = 1;
-        if (p->rows * p->cols >= e->kernels->blis_from) {
-            cbi_gemm(p->rows, p->cols, b->rows, g, 1, ldg, a, lda, 1, before != NULL, m->gradient,
-                     ldd);
-            continue;
+        if (o.p->rows * o.p->cols < e->kernels->blis_from) {
+            if (packed != s->operand)
+                cbi_panels_put(e->kernels, b->rows, 0, 0, b->rows, o.p->cols, o.a, o.lda, 1,
+                               y->panels);
+            packed = s->operand;
+            o.panels = y->panels;
         }
-        if (packed != s->operand)
-            cbi_panels_put(e->kernels, b->rows, 0, 0, b->rows, p->cols, a, lda, 1, y->panels);
-        packed = s->operand;
-        const cbi_operand rows = {g, 1, ldg, b->rows};
-        cbi_matrix_product(e->kernels, p->rows, p->cols, &rows, y->panels, before, ldd, m->gradient,
-                           ldd);
+        add_outer(&o);
     }
 }
 
@@ -149,18 +237,19 @@ static void collect_gradients(cb_engine *e, cbi_layer *y, float *gradient) {
 }
 
 static void backward_block(cb_engine *e, cbi_layer *y, const cbi_block *b, cbi_ref skip) {
-    size_t base[CBI_ROW_BASES] = {0, b->frame, 0, 0};
+    const cbi_scope before = cbi_block_scope(b, 1, CBI_BEFORE);
+    cbi_scope after = cbi_block_scope(b, 1, CBI_AFTER);
+    after.skip = skip;
     cbi_find_old(e, y, b);
-    cbi_run_phase(e, y, 1, CBI_BEFORE, b->rows, base, CBI_NONE);
+    cbi_find_activity(e, y, b);
+    cbi_run_phase(e, y, &before);
     for (size_t t = b->to; t-- > b->from;) {
-        size_t frame = e->first[t];
-        size_t at[CBI_ROW_BASES] = {0, frame, frame - b->frame,
-                                    t ? e->steps.B + e->first[t - 1] : 0};
+        const cbi_scope step = cbi_step_scope(e, y, b, t, 1);
         begin_rows(y, t + 1 < e->steps.T ? e->rows[t + 1] : 0, e->rows[t]);
-        cbi_run_phase(e, y, 1, CBI_LOOP, e->rows[t], at, CBI_NONE);
+        cbi_run_phase(e, y, &step);
         pass_carries(y, e->rows[t]);
     }
-    cbi_run_phase(e, y, 1, CBI_AFTER, b->rows, base, skip);
+    cbi_run_phase(e, y, &after);
     const double begun = cbi_time_begin(e);
     add_matrix_gradients(e, y, b);
     if (e->times)

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The f32 engine's own data, shared by its files: engine.c (creation, forward), engine_backward.c,
- * engine_states.c and route.c (what passes between layers). */
+/* The f32 engine's own data, shared by its files: engine.c (creation, forward), products.c,
+ * engine_backward.c, engine_states.c and route.c (what passes between layers). */
 #ifndef CB_ENGINE_ENGINE_INTERNAL_H
 #define CB_ENGINE_ENGINE_INTERNAL_H
 
 #include "engine/layer.h"
 #include "engine/mask.h"
-
-/* Rows of a block of steps: measured best at every size between 128 and 1,024. */
-enum { CBI_BLOCK_ROWS = 256 };
 
 typedef struct cbi_block {
     size_t from, to;    /* steps */
@@ -31,6 +28,7 @@ struct cb_engine {
     float *w;
     int have_weights;
     cb_steps steps;
+    int equal_counts; /* all sequences stand at the same count of steps */
     uint32_t *rows;
     size_t *first;        /* [T] first frame of each step */
     int32_t *step_of_row; /* [frames] */
@@ -53,12 +51,32 @@ struct cb_engine {
 double cbi_time_begin(const cb_engine *engine);
 void cbi_time_end(double *part, double begun);
 
-/* Where the rows of a node of a pass begin. */
-float *cbi_rows_at(cbi_layer *layer, int backward, int phase, cbi_ref node,
-                   const size_t base[CBI_ROW_BASES], size_t *ld);
-/* Stage by stage: products, then the program. Products into `skip` are left out. */
-void cbi_run_phase(cb_engine *engine, cbi_layer *layer, int backward, int phase, size_t rows,
-                   const size_t base[CBI_ROW_BASES], cbi_ref skip);
+/* The rows that a phase runs over: a step's in the loop, a block's outside. */
+typedef struct cbi_scope {
+    int backward, phase;
+    size_t rows, base[CBI_ROW_BASES];
+    const cbi_block *block;     /* outside the loop */
+    const unsigned char *moves; /* of one step: groups of columns that do not stand still; NULL: all
+                                   (activity.h) */
+    cbi_ref skip;               /* products into it are left out; CBI_NONE: of none */
+} cbi_scope;
+
+/* From now on nothing is left out that structures and clocks make zero or unread: for tests, which
+ * hold the one against the other. */
+void cbi_engine_compute_all(cb_engine *engine);
+/* What runs over a block, and over step t of it. */
+cbi_scope cbi_block_scope(const cbi_block *block, int backward, int phase);
+cbi_scope cbi_step_scope(const cb_engine *engine, const cbi_layer *layer, const cbi_block *block,
+                         size_t t, int backward);
+/* Stage by stage: products, then the program. */
+void cbi_run_phase(cb_engine *engine, cbi_layer *layer, const cbi_scope *scope);
+/* Says for each step of a block which units are updated. */
+void cbi_find_activity(const cb_engine *engine, cbi_layer *layer, const cbi_block *block);
+
+/* products.c: where the rows of a node of a pass begin. */
+float *cbi_rows_at(cbi_layer *layer, const cbi_scope *scope, cbi_ref node, size_t *ld);
+void cbi_run_products(const cb_engine *engine, cbi_layer *layer, const cbi_scope *scope,
+                      size_t stage);
 /* The values before each step of a block, as planes with the block's rows. */
 void cbi_find_old(cb_engine *engine, cbi_layer *layer, const cbi_block *block);
 

@@ -70,6 +70,20 @@ cbi_plane *cbi_layer_plane(cbi_layer *y, int backward, int phase, cbi_ref node,
 
 /* ---- creation ---- */
 
+/* Which columns each group of rows of a structured matrix has anything in. */
+static cb_status find_rows_reach(const cb_param *p, cbi_weight *m, cb_err *err) {
+    if (cbi_groups(p->rows) == 1)
+        return CB_OK;
+    m->reach = cbi_calloc(cbi_groups(p->rows), sizeof *m->reach);
+    if (m->reach == NULL)
+        return cbi_engine_no_memory(err);
+    for (size_t i = 0; i < p->rows; i++)
+        for (size_t j = 0; j < p->cols; j++)
+            if (m->map[i * p->cols + j] != 0)
+                cbi_reach_add(&m->reach[i / CBI_LANES], j);
+    return CB_OK;
+}
+
 static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index, cb_err *err) {
     const cb_cell *cell = y->cell;
     for (uint32_t k = 0; k < cell->param_count; k++) {
@@ -90,6 +104,9 @@ static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
             if (!m->own || !m->map)
                 return cbi_engine_no_memory(err);
             cbi_structure_map(p, m->map);
+            cb_status st = find_rows_reach(p, m, err);
+            if (st != CB_OK)
+                return st;
         }
         if (m->on_index) {
             m->by_symbol = cbi_aligned_calloc(p->cols * ld, sizeof(float));
@@ -114,10 +131,22 @@ static cb_status init_stage(cbi_layer *y, int backward, int phase, size_t stage,
         b->panels = cbi_aligned_calloc(cbi_panels_size(kernels, b->k, b->groups), sizeof(float));
         if (b->panels == NULL)
             return cbi_engine_no_memory(err);
+        if ((st = cbi_bundle_find_reach(y, backward, b, kernels, err)) != CB_OK)
+            return st;
         most[0] = b->groups > most[0] ? b->groups : most[0];
         most[1] = b->operands > most[1] ? b->operands : most[1];
     }
     return st;
+}
+
+/* Room for what is left of `operands`: every second group of columns of each, or every second step
+ * of a block, and what follows the last. */
+static size_t most_pieces(const cb_cell *cell, size_t operands) {
+    if (cell->clock == NULL)
+        return operands + 1;
+    const size_t of_product = operands * (cbi_groups(cell->clock_dim) / 2 + 1) + 1;
+    const size_t of_gradient = CBI_BLOCK_ROWS / 2 + 1;
+    return of_product > of_gradient ? of_product : of_gradient;
 }
 
 static cb_status init_bundles(cbi_layer *y, const cbi_kernels *kernels, cb_err *err) {
@@ -136,7 +165,8 @@ static cb_status init_bundles(cbi_layer *y, const cbi_kernels *kernels, cb_err *
         return st;
     y->columns = cbi_calloc(most[0], sizeof *y->columns);
     y->operands = cbi_calloc(most[1], sizeof *y->operands);
-    return y->columns && y->operands ? CB_OK : cbi_engine_no_memory(err);
+    y->pieces = cbi_calloc(most_pieces(y->cell, most[1]), sizeof *y->pieces);
+    return y->columns && y->operands && y->pieces ? CB_OK : cbi_engine_no_memory(err);
 }
 
 /* By operand, each in the order of its first sink. */
@@ -222,6 +252,8 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
             return cbi_engine_no_memory(err);
     order_sinks(y);
     cb_status st = init_weights(y, stack, index, err);
+    if (st == CB_OK)
+        st = cbi_activity_init(&y->activity, cell, CBI_BLOCK_ROWS, err);
     return st == CB_OK ? init_bundles(y, kernels, err) : st;
 }
 
@@ -234,6 +266,7 @@ void cbi_layer_fini(cbi_layer *y) {
             cbi_aligned_free(y->weight[k].own);
             cbi_aligned_free(y->weight[k].gradient);
             cbi_free(y->weight[k].map);
+            cbi_free(y->weight[k].reach);
             cbi_aligned_free(y->weight[k].by_symbol);
             cbi_aligned_free(y->weight[k].d_rows);
         }
@@ -263,9 +296,12 @@ void cbi_layer_fini(cbi_layer *y) {
             size_t stages = (b ? &cell->backward : &cell->forward)->stages[phase];
             for (size_t s = 0; y->run[b][phase].program && s < stages; s++)
                 cbi_program_fini(&y->run[b][phase].program[s]);
+            for (size_t s = 0; y->run[b][phase].idle && s < stages; s++)
+                cbi_program_fini(&y->run[b][phase].idle[s]);
             for (size_t s = 0; y->run[b][phase].bundles && s < stages; s++)
                 cbi_bundles_fini(&y->run[b][phase].bundles[s]);
             cbi_free(y->run[b][phase].program);
+            cbi_free(y->run[b][phase].idle);
             cbi_free(y->run[b][phase].bundles);
         }
     for (size_t i = 0; i < y->numbers; i++)
@@ -283,6 +319,8 @@ void cbi_layer_fini(cbi_layer *y) {
     cbi_aligned_free(y->panels);
     cbi_free(y->columns);
     cbi_free(y->operands);
+    cbi_free(y->pieces);
+    cbi_activity_fini(&y->activity);
     cbi_free(y->forward);
     cbi_free(y->backward);
     cbi_free(y->state);
@@ -393,8 +431,9 @@ enum { BLOCK_BYTES = 80 };
 static double param_floats(const cb_param *p, size_t strip_floats) {
     if (p->cols == 0)
         return (double)strip_floats;
-    double own_and_map = p->structure == CB_STRUCTURE_FULL ? 0 : 2;
-    return own_and_map * (double)p->rows * (double)p->cols +
+    const int structured = p->structure != CB_STRUCTURE_FULL;
+    const double reach = (double)cbi_groups(p->rows) * sizeof(cbi_reach) / sizeof(float);
+    return structured * (2 * (double)p->rows * (double)p->cols + reach) +
            (double)p->rows * (double)cbi_padded(p->cols);
 }
 
@@ -417,6 +456,7 @@ cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t b
     if (st != CB_OK)
         return st;
     double floats = (double)packed;
+    const size_t operands = cell->forward.product_count + cell->backward.product_count;
     strip_shape(cell, &strip_floats);
     for (int backward = 0; backward <= (keep != 0); backward++) {
         const cbi_pass *pass = backward ? &cell->backward : &cell->forward;
@@ -437,7 +477,9 @@ cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t b
         floats += (double)block * (double)cbi_panels_size(kernels, 1, cbi_groups(widest));
     double bytes = floats * sizeof(float) + pass_bytes(&cell->forward, strip_floats) +
                    pass_bytes(&cell->backward, strip_floats) +
-                   (double)cell->param_count * (sizeof(cbi_weight) + 4 * BLOCK_BYTES);
+                   (double)cell->param_count * (sizeof(cbi_weight) + 5 * BLOCK_BYTES) +
+                   (double)(most_pieces(cell, operands) * sizeof(cbi_operand)) +
+                   (double)cbi_activity_bytes(cell, CBI_BLOCK_ROWS);
     *out = bytes < 4e18 ? (size_t)bytes : SIZE_MAX;
     return CB_OK;
 }

@@ -9,9 +9,13 @@
 #ifndef CB_ENGINE_LAYER_H
 #define CB_ENGINE_LAYER_H
 
+#include "engine/activity.h"
 #include "engine/bundle.h"
 #include "engine/program.h"
 #include "engine/stack_internal.h"
+
+/* Rows of a block of steps: measured best at every size between 128 and 1,024. */
+enum { CBI_BLOCK_ROWS = 256 };
 
 typedef struct cbi_plane {
     float *memory; /* owned; NULL while unused or borrowed */
@@ -30,6 +34,7 @@ typedef struct cbi_weight {
     float *d_rows;    /* index input: gradient as rows, [cols][ld] */
     int on_index;     /* multiplies an index */
     int summed;       /* `gradient` holds something of this backward pass */
+    cbi_reach *reach; /* structure: [groups of rows] the columns that are not all zero */
 } cbi_weight;
 
 /* Values of a mask (mask.c), a row for each frame. */
@@ -41,6 +46,7 @@ typedef struct cbi_mask_plane {
 typedef struct cbi_phase_run {
     cbi_bundles *bundles; /* one for each stage */
     cbi_program *program; /* one for each stage, after its products */
+    cbi_program *idle;    /* the same for units that stand still; NULL: no stage has one */
 } cbi_phase_run;
 
 typedef struct cbi_layer {
@@ -67,7 +73,10 @@ typedef struct cbi_layer {
     size_t *sink_order;   /* matrix sinks, those of one operand together */
     cbi_columns *columns; /* of the product at hand: room for any bundle */
     cbi_operand *operands;
-    float *panels; /* an operand of weight gradients, packed: rows of a block */
+    cbi_operand *pieces;   /* of operands: what is left of them */
+    cbi_activity activity; /* of the block at hand */
+    int is_whole;          /* nothing is left out, for tests */
+    float *panels;         /* an operand of weight gradients, packed: rows of a block */
     size_t panel_floats;
     float *scratch; /* strips of programs */
     size_t scratch_strips;
@@ -97,6 +106,10 @@ CB_MUST_USE cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t fram
                                       int keep, const cbi_kernels *kernels, size_t *bytes,
                                       cb_err *err);
 void cbi_layer_set_weights(cbi_layer *layer, const cbi_kernels *kernels, const float *w);
+
+/* products.c: what structures and clocks leave out of a bundle. */
+CB_MUST_USE cb_status cbi_bundle_find_reach(cbi_layer *layer, int backward, cbi_bundle *bundle,
+                                            const cbi_kernels *kernels, cb_err *err);
 
 /* The plane of a node of a pass, with the row base to be used in a phase. */
 cbi_plane *cbi_layer_plane(cbi_layer *layer, int backward, int phase, cbi_ref node,

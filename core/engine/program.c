@@ -6,13 +6,16 @@
 
 #include "base/alloc.h"
 
-static void fill_clock(const cbi_step *s, float *d, size_t rows, const int32_t *step_of_row) {
-    size_t group = s->dim / s->list->count;
+/* Columns from ... to - 1. */
+static void fill_clock(const cbi_step *s, float *d, size_t rows, const int32_t *step_of_row,
+                       size_t from, size_t to) {
+    const size_t group = s->dim / s->list->count;
+    to = to < s->dim ? to : s->dim;
     for (size_t r = 0; r < rows; r++, d += s->ld)
-        for (size_t k = 0; k < s->list->count; k++) {
-            float on = (uint32_t)step_of_row[r] % s->list->values[k] == 0 ? 1.0f : 0.0f;
-            for (size_t j = 0; j < group; j++)
-                d[k * group + j] = on;
+        for (size_t j = from, k = from / group, end = (k + 1) * group; j < to; k++, end += group) {
+            const float on = (uint32_t)step_of_row[r] % s->list->values[k] == 0 ? 1.0f : 0.0f;
+            for (const size_t stop = end < to ? end : to; j < stop; j++)
+                d[j - from] = on;
         }
 }
 
@@ -40,8 +43,9 @@ static void fold(const cbi_step *s, float *d, const float *a, size_t lda, size_t
         }
 }
 
-static void run_step(const cbi_kernels *k, const cbi_step *s, float **at, size_t rows, size_t chunk,
-                     const int32_t *step_of_row) {
+/* width: columns of the one row at hand, from `column` on; 0: whole rows. */
+static void run_step(const cbi_kernels *k, const cbi_step *s, float **at, size_t rows,
+                     size_t column, size_t width, const int32_t *step_of_row) {
     size_t lda = cbi_padded(s->arg_dim);
     switch (s->kind) {
     case CBI_SUM:
@@ -57,10 +61,10 @@ static void run_step(const cbi_kernels *k, const cbi_step *s, float **at, size_t
         fold(s, at[s->d], at[s->a], lda, rows);
         break;
     case CBI_CLOCK:
-        fill_clock(s, at[s->d], rows, step_of_row);
+        fill_clock(s, at[s->d], rows, step_of_row, column, width ? column + width : s->dim);
         break;
     default:
-        s->run(at[s->d], at[s->a], at[s->b], at[s->c], chunk ? chunk : rows * s->ld);
+        s->run(at[s->d], at[s->a], at[s->b], at[s->c], width ? width : rows * s->ld);
     }
 }
 
@@ -87,9 +91,21 @@ void cbi_program_run(const cbi_program *p, const cbi_kernels *kernels, size_t ro
             size_t chunk = p->chunk && width - column < p->chunk ? width - column : p->chunk;
             place_slots(p, row, column, base);
             for (size_t i = 0; i < p->steps; i++)
-                run_step(kernels, &p->step[i], p->at, n, chunk, step_of_row + row);
+                run_step(kernels, &p->step[i], p->at, n, column, chunk, step_of_row + row);
         }
     }
+}
+
+void cbi_program_run_columns(const cbi_program *p, const cbi_kernels *kernels, size_t rows,
+                             const size_t base[CBI_ROW_BASES], const int32_t *step_of_row,
+                             size_t from, size_t to) {
+    for (size_t row = 0; row < rows; row++)
+        for (size_t column = from; column < to; column += CBI_STRIP) {
+            const size_t width = to - column < CBI_STRIP ? to - column : CBI_STRIP;
+            place_slots(p, row, column, base);
+            for (size_t i = 0; i < p->steps; i++)
+                run_step(kernels, &p->step[i], p->at, 1, column, width, step_of_row + row);
+        }
 }
 
 void cbi_program_fini(cbi_program *p) {

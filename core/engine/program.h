@@ -55,6 +55,11 @@ typedef struct cbi_program {
 /* rows: how many; base: of each kind of plane; step_of_row: t of each row, from the first. */
 void cbi_program_run(const cbi_program *program, const cbi_kernels *kernels, size_t rows,
                      const size_t base[CBI_ROW_BASES], const int32_t *step_of_row);
+/* The same for columns from ... to - 1 alone, whole groups of CBI_LANES: of programs in which every
+ * operation is element-wise over one dimension. */
+void cbi_program_run_columns(const cbi_program *program, const cbi_kernels *kernels, size_t rows,
+                             const size_t base[CBI_ROW_BASES], const int32_t *step_of_row,
+                             size_t from, size_t to);
 void cbi_program_fini(cbi_program *program);
 
 #endif

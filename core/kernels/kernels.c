@@ -170,19 +170,41 @@ void cbi_panels_put(const cbi_kernels *kernels, size_t k, size_t from, size_t gr
     }
 }
 
-void cbi_matrix_product(const cbi_kernels *kernels, size_t m, size_t n, const cbi_operand *operand,
-                        const float *panels, const float *init, size_t ldi, float *c, size_t ldc) {
+/* A part that begins inside a panel is cut where the panel ends. */
+void cbi_product_part(const cbi_kernels *kernels, size_t m, size_t k, size_t from, size_t to,
+                      const cbi_columns *columns, size_t operands, const cbi_operand *operand,
+                      const float *panels) {
+    const size_t wide = kernels->panel / CBI_LANES;
+    while (from < to) {
+        const size_t inside = from % wide, left = wide - inside;
+        const size_t groups = inside && to - from > left ? left : to - from;
+        kernels->product(m, groups, columns, operands, operand,
+                         panels + from / wide * k * kernels->panel + inside * CBI_LANES);
+        columns += groups;
+        from += groups;
+    }
+}
+
+void cbi_matrix_part(const cbi_kernels *kernels, size_t m, size_t k, size_t from, size_t to,
+                     size_t operands, const cbi_operand *operand, const float *panels,
+                     const float *init, size_t ldi, float *c, size_t ldc) {
     enum { MOST = 32 }; /* groups at a time: whole panels on every set */
     cbi_columns columns[MOST];
-    for (size_t done = 0, all = cbi_groups(n); done < all; done += MOST) {
-        const size_t groups = all - done < MOST ? all - done : MOST;
+    for (size_t done = from; done < to; done += MOST) {
+        const size_t groups = to - done < MOST ? to - done : MOST;
         for (size_t g = 0; g < groups; g++) {
-            const size_t at = (done + g) * CBI_LANES;
+            const size_t at = (done - from + g) * CBI_LANES;
             columns[g] = init ? (cbi_columns){init + at, c + at, ldi, ldc}
                               : (cbi_columns){cbi_zeros, c + at, 0, ldc};
         }
-        kernels->product(m, groups, columns, 1, operand, panels + done * CBI_LANES * operand->k);
+        cbi_product_part(kernels, m, k, done, done + groups, columns, operands, operand, panels);
     }
+}
+
+void cbi_matrix_product(const cbi_kernels *kernels, size_t m, size_t n, const cbi_operand *operand,
+                        const float *panels, const float *init, size_t ldi, float *c, size_t ldc) {
+    cbi_matrix_part(kernels, m, operand->skip + operand->k, 0, cbi_groups(n), 1, operand, panels,
+                    init, ldi, c, ldc);
 }
 
 /* ---- denormals ---- */

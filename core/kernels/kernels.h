@@ -49,10 +49,12 @@ typedef struct cbi_pointwise_row {
 } cbi_pointwise_row;
 
 /* Columns of A: element (i, l) at a + i*rsa + l*csa (csa = 1: rows of values; rsa = 1: transposed).
- */
+ * `skip` rows of the panels stand before those that belong to it, for columns of A that are zero;
+ * rows that are passed over at the end are the skip of an operand with k = 0. */
 typedef struct cbi_operand {
     const float *a;
     size_t rsa, csa, k;
+    size_t skip;
 } cbi_operand;
 
 /* Sixteen columns of C, all of which are written: row i at c + i*ldc, and what it begins with at
@@ -116,11 +118,20 @@ size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t groups);
  * `from` ... of panels that have k rows. The last group is filled up with zeros. */
 void cbi_panels_put(const cbi_kernels *kernels, size_t k, size_t from, size_t group, size_t rows,
                     size_t n, const float *b, size_t rs, size_t cs, float *panels);
+/* product() for the groups from ... to - 1 of panels with k rows; columns: of group `from` on. */
+void cbi_product_part(const cbi_kernels *kernels, size_t m, size_t k, size_t from, size_t to,
+                      const cbi_columns *columns, size_t operands, const cbi_operand *operand,
+                      const float *panels);
 /* C [m][n] = C0 + A B, for matrices that stand whole: panels of B [k][n] alone; row i of C at c +
  * i*ldc, and of C0 at init + i*ldi (NULL: 0); ldc, ldi >= n rounded up to CBI_LANES, which are
  * written and read. */
 void cbi_matrix_product(const cbi_kernels *kernels, size_t m, size_t n, const cbi_operand *operand,
                         const float *panels, const float *init, size_t ldi, float *c, size_t ldc);
+/* The groups of columns from ... to - 1 of such a C alone, with A in pieces; panels have k rows; c
+ * and init: of the first column. */
+void cbi_matrix_part(const cbi_kernels *kernels, size_t m, size_t k, size_t from, size_t to,
+                     size_t operands, const cbi_operand *operand, const float *panels,
+                     const float *init, size_t ldi, float *c, size_t ldc);
 
 /*
  * Large products, by BLIS (one thread, the small-matrix paths off, so that the order of summation

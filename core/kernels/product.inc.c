@@ -34,6 +34,7 @@ static inline __attribute__((always_inline)) void block(const size_t rows, const
     for (size_t s = 0; s < operands; s++) {
         const size_t k = operand[s].k, rsa = operand[s].rsa, csa = operand[s].csa;
         const float *a = operand[s].a + first * rsa;
+        b += operand[s].skip * PANEL;
         for (size_t l = 0; l < k; l++, b += PANEL, ahead += stride) {
             __builtin_prefetch(ahead, 0, 2);
             vf row[V_WIDE * PER_PANEL];
@@ -132,12 +133,16 @@ static void panel_rows(size_t m, size_t k, size_t width, const cbi_columns *colu
  * Measured at 2 MiB: 5 to 17 % for H >= 512, and nothing or a loss outside these bounds. */
 enum { FAR = 1 << 18, TWICE = 3 << 16, SLICE = 1 << 16 };
 
+static size_t rows_of(const cbi_operand *operand) {
+    return operand->skip + operand->k;
+}
+
 /* Operands whose rows of a panel are no more than SLICE together; at least one. */
 static size_t slice(size_t operands, const cbi_operand *operand, size_t *k) {
     size_t n = 1;
-    *k = operand[0].k;
-    for (; n < operands && (*k + operand[n].k) * PANEL <= SLICE; n++)
-        *k += operand[n].k;
+    *k = rows_of(operand);
+    for (; n < operands && (*k + rows_of(&operand[n])) * PANEL <= SLICE; n++)
+        *k += rows_of(&operand[n]);
     return n;
 }
 
@@ -160,7 +165,7 @@ static void product(size_t m, size_t groups, const cbi_columns *columns, size_t 
                     const cbi_operand *operand, const float *b) {
     size_t k = 0, g = 0;
     for (size_t s = 0; s < operands; s++)
-        k += operand[s].k;
+        k += rows_of(&operand[s]);
     const size_t next = k * PANEL;
     const int is_far = groups * k * CBI_LANES > FAR;
     for (; m == 1 && groups - g >= V_WIDE * V_GROUPS; g += V_WIDE * V_GROUPS, b += V_WIDE * next)

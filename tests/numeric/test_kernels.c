@@ -232,6 +232,44 @@ static void test_product_bits(void **state) {
     }
 }
 
+/* Columns of A that are zero can be passed over, and any groups of columns of C be left out: the
+ * bits are those of the whole product, and nothing else is written. */
+static void one_part(const cbi_kernels *set, size_t m, const float *a, const float *b, size_t from,
+                     size_t to) {
+    enum { N = 9 * CBI_LANES, K = 40, MOST = 14 };
+    static float whole[MOST * N], part[MOST * N];
+    float gaps[MOST * K];
+    for (size_t i = 0; i < m * K; i++) /* columns 0..4, 17 and from 33 on */
+        gaps[i] = i % K < 5 || i % K == 17 || i % K >= 33 ? 0 : a[i];
+    const cbi_operand pieces[] = {
+        {gaps + 5, K, 1, 12, 5}, {gaps + 18, K, 1, 15, 1}, {gaps, K, 1, 0, 7}};
+    float *panels = pack(set, K, N, (matrix){b, N, 1});
+    cbi_matrix_product(set, m, N, &(cbi_operand){gaps, K, 1, K}, panels, NULL, 0, whole, N);
+    for (size_t i = 0; i < m * N; i++)
+        part[i] = 12345;
+    cbi_matrix_part(set, m, K, from, to, 3, pieces, panels, NULL, 0, part + from * CBI_LANES, N);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < N; j++) {
+            const int inside = j >= from * CBI_LANES && j < to * CBI_LANES;
+            const float expected = inside ? whole[i * N + j] : 12345;
+            assert_memory_equal(&part[i * N + j], &expected, sizeof expected);
+        }
+    free(panels);
+}
+
+static void test_parts(void **state) {
+    (void)state;
+    enum { N = 9 * CBI_LANES, K = 40, M = 14 };
+    static float a[M * K], b[K * N];
+    fill(a, M * K, 0);
+    fill(b, K * N, 0);
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++)
+        for (size_t from = 0; from < 9; from++)
+            for (size_t to = from + 1; to <= 9; to++)
+                for (size_t m = 1; m <= M; m += 1 + from % 3)
+                    one_part(*set, m, a, b, from, to);
+}
+
 static void test_pack(void **state) {
     (void)state;
     enum { K = 37, N = 83 };
@@ -481,12 +519,12 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),      cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_product),     cmocka_unit_test(test_product_bits),
-        cmocka_unit_test(test_bundles),     cmocka_unit_test(test_row_sum),
-        cmocka_unit_test(test_noise),       cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_gemm_bits),   cmocka_unit_test(test_denormals),
-        cmocka_unit_test(test_golden_bits),
+        cmocka_unit_test(test_choice),    cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_product),   cmocka_unit_test(test_product_bits),
+        cmocka_unit_test(test_bundles),   cmocka_unit_test(test_row_sum),
+        cmocka_unit_test(test_noise),     cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_gemm),      cmocka_unit_test(test_gemm_bits),
+        cmocka_unit_test(test_denormals), cmocka_unit_test(test_golden_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,8 @@
  *
  * What is counted. Floating-point operations of matrix products only, multiply and add 2:
  * 2 (sum of the lengths) (sum of rows x columns of the products of a step) forward, and as much
- * again twice backward.
+ * again twice backward. What is left out (units that a clock does not update, zeros of a structure)
+ * counts too, so that speeds of cells compare: they may pass the peak.
  *
  * Phases. `train` is: packing of new weights, forward with what is kept, the gradient of every
  * output row, backward with the gradient of the input. `forward` is inference, packing not
