@@ -27,6 +27,8 @@
 
 const cb_cell_def cbi_variant_greff_v = {
     .name = "greff-v",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's vanilla LSTM (V): three gates, three peepholes, full gradient",
     .source = GREFF_SOURCE,
     .notes =
@@ -38,6 +40,8 @@ const cb_cell_def cbi_variant_greff_v = {
 
 const cb_cell_def cbi_variant_greff_nig = {
     .name = "greff-nig",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's LSTM without input gate (NIG)",
     .source = GREFF_SOURCE,
     .notes = "V with i = 1; the gate's weights and its peephole are gone.",
@@ -47,6 +51,8 @@ const cb_cell_def cbi_variant_greff_nig = {
 
 const cb_cell_def cbi_variant_greff_nfg = {
     .name = "greff-nfg",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's LSTM without forget gate (NFG)",
     .source = GREFF_SOURCE,
     .notes =
@@ -58,6 +64,8 @@ const cb_cell_def cbi_variant_greff_nfg = {
 
 const cb_cell_def cbi_variant_greff_nog = {
     .name = "greff-nog",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's LSTM without output gate (NOG)",
     .source = GREFF_SOURCE,
     .notes = "V with o = 1; the gate's weights and its peephole are gone.",
@@ -67,6 +75,8 @@ const cb_cell_def cbi_variant_greff_nog = {
 
 const cb_cell_def cbi_variant_greff_niaf = {
     .name = "greff-niaf",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's LSTM without input activation function (NIAF)",
     .source = GREFF_SOURCE,
     .notes = "V with g(x) = x: the block input is not squashed.",
@@ -76,6 +86,8 @@ const cb_cell_def cbi_variant_greff_niaf = {
 
 const cb_cell_def cbi_variant_greff_noaf = {
     .name = "greff-noaf",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's LSTM without output activation function (NOAF)",
     .source = GREFF_SOURCE,
     .notes = "V with h(x) = x: the cell is not squashed before the output gate, so that the output "
@@ -86,6 +98,8 @@ const cb_cell_def cbi_variant_greff_noaf = {
 
 const cb_cell_def cbi_variant_greff_np = {
     .name = "greff-np",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's LSTM without peepholes (NP)",
     .source = GREFF_SOURCE,
     .notes = "Equal to 'lstm'.",
@@ -96,6 +110,8 @@ const cb_cell_def cbi_variant_greff_np = {
 
 const cb_cell_def cbi_variant_greff_cifg = {
     .name = "greff-cifg",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's LSTM with coupled input and forget gate (CIFG)",
     .source = GREFF_SOURCE,
     .notes =
@@ -107,6 +123,8 @@ const cb_cell_def cbi_variant_greff_cifg = {
 
 const cb_cell_def cbi_variant_greff_fgr = {
     .name = "greff-fgr",
+    .family = "greff",
+    .year = 2015,
     .title = "Greff's LSTM with full gate recurrence (FGR)",
     .source = GREFF_SOURCE,
     .notes = "V with nine more recurrent matrices: each gate reads the values of all gates at the "

@@ -75,6 +75,10 @@ void cbi_free(void *block) {
         allocator.release(allocator.context, block);
 }
 
+void *cb_alloc(size_t size) {
+    return cbi_malloc(size);
+}
+
 void cb_free(void *block) {
     cbi_free(block);
 }

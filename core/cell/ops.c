@@ -38,12 +38,17 @@ VALUE(copy, a)
 VALUE(greater, a > b ? 1 : 0)
 VALUE(select, a != 0 ? b : c)
 
-VALUE(kink_zero, fabs(a))
-VALUE(kink_tie, fabs(a - b))
+VALUE(kink_zero, a)
+VALUE(kink_tie, a - b)
+VALUE(zero, 0)
+VALUE(one, 1)
+VALUE(minus_one, -1)
+VALUE(first, a)
+VALUE(second, b)
 
 /* clang-format off */
 const cbi_op cbi_ops[] = {
-    /* name        arity  use               derivative                                   value         kink */
+    /* name        arity  use               derivative                                   value         kink, its sides */
     {"add",        2, CBI_OP_OPERATOR, {"1", "1", NULL},                              v_add,        NULL},
     {"sub",        2, CBI_OP_OPERATOR, {"1", "-1", NULL},                             v_sub,        NULL},
     {"mul",        2, CBI_OP_OPERATOR, {"b", "a", NULL},                              v_mul,        NULL},
@@ -51,20 +56,20 @@ const cbi_op cbi_ops[] = {
     {"neg",        1, CBI_OP_OPERATOR, {"-1", NULL, NULL},                            v_neg,        NULL},
     {"sigmoid",    1, CBI_OP_FUNCTION, {"y*(1 - y)", NULL, NULL},                     v_sigmoid,    NULL},
     {"tanh",       1, CBI_OP_FUNCTION, {"1 - y*y", NULL, NULL},                       v_tanh,       NULL},
-    {"relu",       1, CBI_OP_FUNCTION, {"greater(y, 0)", NULL, NULL},                 v_relu,       v_kink_zero},
+    {"relu",       1, CBI_OP_FUNCTION, {"greater(y, 0)", NULL, NULL},                 v_relu,       v_kink_zero, {v_zero, v_first}},
     {"exp",        1, CBI_OP_FUNCTION, {"y", NULL, NULL},                             v_exp,        NULL},
     {"log",        1, CBI_OP_FUNCTION, {"1/a", NULL, NULL},                           v_log,        NULL},
     {"logsigmoid", 1, CBI_OP_FUNCTION, {"1 - exp(y)", NULL, NULL},                    v_logsigmoid, NULL},
     {"softplus",   1, CBI_OP_FUNCTION, {"sigmoid(a)", NULL, NULL},                    v_softplus,   NULL},
-    {"abs",        1, CBI_OP_FUNCTION, {"sign(a)", NULL, NULL},                       v_abs,        v_kink_zero},
-    {"sign",       1, CBI_OP_FUNCTION, {"0", NULL, NULL},                             v_sign,       v_kink_zero},
+    {"abs",        1, CBI_OP_FUNCTION, {"sign(a)", NULL, NULL},                       v_abs,        v_kink_zero, {v_neg, v_first}},
+    {"sign",       1, CBI_OP_FUNCTION, {"0", NULL, NULL},                             v_sign,       v_kink_zero, {v_minus_one, v_one}},
     {"sqrt",       1, CBI_OP_FUNCTION, {"0.5/y", NULL, NULL},                         v_sqrt,       NULL},
     {"square",     1, CBI_OP_FUNCTION, {"2*a", NULL, NULL},                           v_square,     NULL},
-    {"max",        2, CBI_OP_FUNCTION, {"1 - greater(b, a)", "greater(b, a)", NULL},  v_max,        v_kink_tie},
-    {"min",        2, CBI_OP_FUNCTION, {"1 - greater(a, b)", "greater(a, b)", NULL},  v_min,        v_kink_tie},
+    {"max",        2, CBI_OP_FUNCTION, {"1 - greater(b, a)", "greater(b, a)", NULL},  v_max,        v_kink_tie, {v_second, v_first}},
+    {"min",        2, CBI_OP_FUNCTION, {"1 - greater(a, b)", "greater(a, b)", NULL},  v_min,        v_kink_tie, {v_first, v_second}},
     {"sin",        1, CBI_OP_FUNCTION, {"cos(a)", NULL, NULL},                        v_sin,        NULL},
     {"cos",        1, CBI_OP_FUNCTION, {"-sin(a)", NULL, NULL},                       v_cos,        NULL},
-    {"greater",    2, CBI_OP_INTERNAL, {"0", "0", NULL},                              v_greater,    v_kink_tie},
+    {"greater",    2, CBI_OP_INTERNAL, {"0", "0", NULL},                              v_greater,    v_kink_tie, {v_zero, v_one}},
     {"stop",       1, CBI_OP_FUNCTION, {"0", NULL, NULL},                             v_copy,       NULL},
     {"copy",       1, CBI_OP_INTERNAL, {"1", NULL, NULL},                             v_copy,       NULL},
     {"select",     3, CBI_OP_INTERNAL, {"0", "a", "1 - a"},                           v_select,     NULL},

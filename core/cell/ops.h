@@ -21,9 +21,10 @@ typedef struct cbi_op {
     cbi_op_use use;
     const char *derivative[3]; /* d y / d argument; "0" if it has none */
     double (*value)(double a, double b, double c);
-    /* Distance from the nearest kink (the points where the derivative jumps), for gradient
-     * checks; NULL: smooth everywhere. */
+    /* For gradient checks: above 0 on one side of the kink, where the derivative jumps, below on
+     * the other, its size the distance; NULL: smooth everywhere. */
     double (*kink)(double a, double b, double c);
+    double (*piece[2])(double a, double b, double c); /* the value on the side below, above */
 } cbi_op;
 
 /* Ended by a row with name NULL. */

@@ -61,6 +61,8 @@ static cb_status check_cell(checker *c, const cb_cell_def *def, cb_err *err) {
         memset(&result, 0, sizeof result);
         if ((st = check_layers(c, def, lowest, layers, &result, err)) == CB_OK)
             add_row(c, def->name, layers, &result);
+        else
+            cb_fail_prefix(err, st, "%.60s: ", def->name);
     }
     return st;
 }

@@ -5,6 +5,7 @@
  */
 #include "engine/reference.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,10 +13,11 @@
 
 typedef struct layer {
     const cb_cell *cell;
-    size_t *at;      /* [nodes] offset of a node's value in a row of the tape */
-    size_t length;   /* of a row: forward and backward nodes */
-    double *tape;    /* [frames][length] */
-    double **matrix; /* [params] effective matrices, dense */
+    size_t *at;          /* [nodes] offset of a node's value in a row of the tape */
+    size_t length;       /* of a row: forward and backward nodes */
+    double *tape;        /* [frames][length] */
+    unsigned char *side; /* [frames][length] of operations with a kink, on which side they stood */
+    double **matrix;     /* [params] effective matrices, dense */
     double **d_matrix;
     int32_t **map;    /* [params] structures, NULL if full */
     double **initial; /* [states] given, [B][dim], or NULL */
@@ -112,6 +114,7 @@ static void layer_fini(layer *y) {
     }
     cbi_free(y->at);
     cbi_free(y->tape);
+    cbi_free(y->side);
     cbi_free(y->matrix);
     cbi_free(y->d_matrix);
     cbi_free(y->map);
@@ -271,11 +274,17 @@ static void run_node(cb_reference *r, size_t l, size_t t, size_t row, size_t fra
     case CBI_POINTWISE: {
         size_t db = cell->graph.node[n->arg[1]].dim, dc = cell->graph.node[n->arg[2]].dim;
         const double *b = v + y->at[n->arg[1]], *c = v + y->at[n->arg[2]];
+        unsigned char *side = y->side + frame * y->length + y->at[ref];
         if (r->frozen && strcmp(n->op->name, "stop") == 0)
             break;
-        for (size_t j = 0; j < n->dim; j++)
-            out[j] = n->op->value(element(a, da, j), n->op->arity > 1 ? element(b, db, j) : 0,
-                                  n->op->arity > 2 ? element(c, dc, j) : 0);
+        for (size_t j = 0; j < n->dim; j++) {
+            const double p = element(a, da, j), q = n->op->arity > 1 ? element(b, db, j) : 0,
+                         s = n->op->arity > 2 ? element(c, dc, j) : 0;
+            if (n->op->kink && !r->frozen)
+                side[j] = n->op->kink(p, q, s) > 0;
+            out[j] =
+                n->op->kink && r->frozen ? n->op->piece[side[j]](p, q, s) : n->op->value(p, q, s);
+        }
         break;
     }
     case CBI_SUM:
@@ -353,8 +362,10 @@ static cb_status remember(cb_reference *r, const cb_steps *steps, const int32_t 
     for (size_t l = 0; l < r->stack->layers && !same; l++) {
         layer *y = &r->layers[l];
         cbi_free(y->tape);
+        cbi_free(y->side);
         y->tape = cbi_calloc(steps->frames * y->length + 1, sizeof *y->tape);
-        if (y->tape == NULL)
+        y->side = cbi_calloc(steps->frames * y->length + 1, sizeof *y->side);
+        if (y->tape == NULL || y->side == NULL)
             return no_memory(err);
     }
     return CB_OK;
@@ -684,7 +695,7 @@ double cbi_reference_kink_distance(const cb_reference *r) {
                 size_t da = y->cell->graph.node[n->arg[0]].dim,
                        db = y->cell->graph.node[n->arg[1]].dim;
                 for (size_t j = 0; j < n->dim; j++) {
-                    double d = n->op->kink(element(a, da, j), element(b, db, j), 0);
+                    double d = fabs(n->op->kink(element(a, da, j), element(b, db, j), 0));
                     nearest = d < nearest ? d : nearest;
                 }
             }

@@ -18,6 +18,9 @@ static double atom(reader *r) {
         r->at++;
     } else if (*r->at == 'I' || *r->at == 'H') {
         v = *r->at++ == 'I' ? r->I : r->H;
+    } else if (*r->at == 'F') {
+        v = r->I == r->H ? 0 : r->H * r->I;
+        r->at++;
     } else {
         char *end;
         v = strtod(r->at, &end);

@@ -9,31 +9,41 @@
 
 #include "cellbench/random.h"
 #include "numeric/awkward.h"
+#include "numeric/registered.h"
 
 int cell_at(size_t i, any_cell *cell) {
     size_t registered = 0;
     while (cb_variants[registered])
         registered++;
     if (i < registered) {
-        *cell = (any_cell){cb_variants[i]->name, cb_variants[i]->text, CB_INPUT_DENSE, 3, 8, 0};
+        const cb_cell_def *def = cb_variants[i];
+        *cell = (any_cell){.name = def->name,
+                           .text = def->text,
+                           .kind = CB_INPUT_DENSE,
+                           .I = 3,
+                           .H = 8,
+                           .below = registered_lowest(def)};
     } else {
         const awkward_cell *a = &awkward_cells[i - registered];
         if (a->name == NULL)
             return 0;
-        *cell = (any_cell){a->name, a->text, a->kind, a->I, a->H, 0};
+        *cell = (any_cell){.name = a->name, .text = a->text, .kind = a->kind, .I = a->I, .H = a->H};
     }
     cell->clocked = strstr(cell->text, "clock(") != NULL;
     return 1;
 }
 
 cb_stack *stack_of(const any_cell *cell, size_t layers) {
-    cb_layer_spec spec[3];
+    cb_layer_spec spec[4];
+    const size_t below = cell->below != NULL;
     cb_stack *stack;
     cb_err err;
     assert_in_range(layers, 1, 3);
+    if (below)
+        spec[0] = (cb_layer_spec){cell->below->name, cell->below->text, NULL, 0, cell->H};
     for (size_t l = 0; l < layers; l++)
-        spec[l] = (cb_layer_spec){cell->name, cell->text, NULL, 0, cell->H};
-    OK(cb_stack_create(&stack, spec, layers, cell->kind, cell->I, &err));
+        spec[below + l] = (cb_layer_spec){cell->name, cell->text, NULL, 0, cell->H};
+    OK(cb_stack_create(&stack, spec, below + layers, cell->kind, cell->I, &err));
     return stack;
 }
 

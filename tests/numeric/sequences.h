@@ -48,7 +48,8 @@ typedef struct any_cell {
     const char *name, *text;
     cb_input_kind kind;
     size_t I, H;
-    int clocked; /* reads t */
+    int clocked;              /* reads t */
+    const cb_cell_def *below; /* what it names as its lowest; one layer of it stands below */
 } any_cell;
 
 /* The i-th cell of both tables; 0 behind the last. Registered ones get I 3, H 8. */

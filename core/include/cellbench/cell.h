@@ -35,20 +35,24 @@ typedef struct cb_cell_setting {
     const double *values;
 } cb_cell_setting;
 
-/* What a registered cell is made of: one static const object per file of variants/. */
+/* What a registered cell is made of: a static const object in a file of variants/. */
 typedef struct cb_cell_def {
     const char *name;    /* as typed by users: lower case, digits, '-' */
+    const char *family;  /* under which it is listed: a word, "gru" */
+    int year;            /* of the paper that `source` names */
     const char *title;   /* "LSTM with peephole connections" */
     const char *source;  /* authors, year, title, equation numbers where known */
     const char *notes;   /* where it departs from the source, what others call it; may be NULL */
     const char *aliases; /* other names, separated by spaces; may be NULL */
     const char *text;    /* the equations, in the language of language.h */
     const char *count;   /* parameter count as a formula in I and H, as the paper counts, e.g.
-                            "4*H*(I+H+1)"; evaluated and compared by the tests */
+                            "4*H*(I+H+1)"; evaluated and compared by the tests. F is what fit(x)
+                            adds: 0 where I = H, else H*I */
     /* For a cell whose text follows from settings (a depth): those settings with their defaults,
      * ended by a NULL name, and the function that writes the text. values has the rows of
-     * `made_from` in their order, overridden; *out: a text that the caller frees with cb_free.
-     * `text` is then what is written at the defaults. Both NULL: `text` stands as it is. */
+     * `made_from` in their order, overridden; *out: a text made with cb_alloc, which the caller
+     * frees with cb_free. `text` is then what is written at the defaults. Both NULL: `text` stands
+     * as it is. */
     const cb_cell_setting *made_from;
     cb_status (*write)(char **out, const cb_cell_setting *values, cb_err *err);
 } cb_cell_def;

@@ -25,6 +25,10 @@ typedef struct cb_allocator {
  * library, or when nothing allocated by it is alive. Not safe against concurrent use. */
 CB_API void cb_memory_set(const cb_allocator *allocator);
 
+/* Memory from the library's table, for what a caller's function hands over to the library, such as
+ * the text that cb_cell_def.write makes; NULL if there is none. */
+CB_API void *cb_alloc(size_t size);
+
 /* Frees what a function of the library returned as "caller frees with cb_free". NULL is allowed. */
 CB_API void cb_free(void *block);
 
