@@ -128,7 +128,8 @@ static cb_status add_file(cbi_bench_plan *p, const char *path, cb_err *err) {
     cb_status st = cbi_file_read(&p->text, &length, path, MOST_TEXT, err);
     if (st == CB_OK && strlen(p->text) != length)
         st = cb_fail(err, CB_EDATA, "%s: not a text: it holds a zero byte", path);
-    const cb_cell_def def = {.name = path, .text = p->text};
+    const char *slash = strrchr(path, '/');
+    const cb_cell_def def = {.name = slash != NULL ? slash + 1 : path, .text = p->text};
     return st == CB_OK ? add_cell(p, &def, err) : st;
 }
 
