@@ -139,6 +139,8 @@ typedef struct cbi_cli_table {
     /* Plain: columns of texts that are the same in all rows stand above, once; except the one of
      * this name. NULL: none does. */
     const char *fold_except;
+    /* Plain: rows stand in groups, under the text of the column of this name. NULL: they do not. */
+    const char *group_by;
     int failed; /* memory ran out while a cell was added */
 } cbi_cli_table;
 

@@ -182,8 +182,17 @@ typedef struct layout {
     size_t width;
     size_t tail; /* of its longest number, from the point on */
     int right;   /* numbers stand to the right */
-    int folded;  /* printed once, above */
+    int folded;  /* printed once, above; or the heading of a group */
 } layout;
+
+/* The column that `group_by` names; behind the last if there is none. */
+static size_t group_column(const cbi_cli_table *table) {
+    size_t i = 0;
+    while (i < table->columns &&
+           (table->group_by == NULL || strcmp(table->names[i], table->group_by) != 0))
+        i++;
+    return i;
+}
 
 /* Prints once what is the same in all rows. */
 static void print_folded(const cbi_cli_table *table) {
@@ -238,9 +247,10 @@ static cb_status print_plain(const cbi_cli_table *table, cb_err *err) {
         goto out;
     }
     for (size_t i = 0; i < n; i++)
-        columns[i] = (layout){.tail = column_tail(table, i),
-                              .right = column_is_number(table, i),
-                              .folded = column_constant(table, i) != NULL};
+        columns[i] =
+            (layout){.tail = column_tail(table, i),
+                     .right = column_is_number(table, i),
+                     .folded = column_constant(table, i) != NULL || i == group_column(table)};
     for (size_t i = 0; i < total; i++) {
         layout *column = &columns[i % n];
         texts[i] = i < n ? cbi_cli_printable(table->names[i], strlen(table->names[i]), 0)
@@ -256,8 +266,12 @@ static cb_status print_plain(const cbi_cli_table *table, cb_err *err) {
     size_t wrap = 0, lines;
     if (isatty(STDOUT_FILENO))
         cbi_cli_terminal_size(STDOUT_FILENO, &wrap, &lines);
-    for (size_t i = 0; i < total; i += n)
+    const size_t group = group_column(table);
+    for (size_t i = 0; i < total; i += n) {
+        if (i > 0 && group < n && (i == n || strcmp(texts[i + group], texts[i - n + group]) != 0))
+            printf("\n%s\n", texts[i + group]);
         print_row(texts + i, columns, n, wrap);
+    }
 out:
     for (size_t i = 0; texts != NULL && i < total; i++)
         cbi_free(texts[i]);

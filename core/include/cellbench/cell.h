@@ -225,6 +225,15 @@ typedef struct cb_cell_cost {
 } cb_cell_cost;
 CB_API cb_cell_cost cb_cell_get_cost(const cb_cell *cell);
 
+/* The element-wise operations of one step by name, with the elements that they make. */
+typedef struct cb_cell_operation {
+    const char *name; /* "sigmoid", "mul", "d_tanh", ... */
+    size_t forward, backward;
+} cb_cell_operation;
+/* Caller frees *out with cb_free. */
+CB_API CB_MUST_USE cb_status cb_cell_get_operations(const cb_cell *cell, cb_cell_operation **out,
+                                                    size_t *count, cb_err *err);
+
 /* Appends a description of the schedule (before the loop, stages and programs in it, after it; for
  * the backward pass too), one operation a line: for people. Caller frees with cb_free. */
 CB_API CB_MUST_USE cb_status cb_cell_describe(const cb_cell *cell, char **out, cb_err *err);

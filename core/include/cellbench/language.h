@@ -222,7 +222,7 @@
  *                               fixed tau
  *                               h' = tau*h + (1 - tau)*tanh(W x + R h + b)
  *
- * tests/numeric/awkward.h has them whole. Not in the language yet: states that are matrices,
+ * variants/ and tests/numeric/awkward.h have them whole. Not in the language yet: states that are matrices,
  * attention, sampling.
  */
 #ifndef CELLBENCH_LANGUAGE_H
