@@ -242,6 +242,8 @@ static int run(const cbi_cli_args *args) {
     const int pairs = cbi_cli_flag(args, "pairs");
     cb_importance_options o = {.study = cbi_cli_value(args, "study"),
                                .cell = cbi_cli_value(args, "cell"),
+                               .settings = args->many,
+                               .setting_count = args->many_count,
                                .pairs = pairs ? PAIRS : 0,
                                .diverged = cbi_cli_flag(args, "no-diverged")
                                                ? CB_IMPORTANCE_LEFT_OUT
@@ -265,6 +267,7 @@ static int run(const cbi_cli_args *args) {
 static const cbi_cli_option options[] = {
     {"study", 0, CBI_CLI_TEXT, "NAME", 0, 0, "only this study"},
     {"cell", 0, CBI_CLI_TEXT, "NAME", 0, 0, "only this cell"},
+    {"setting", 0, CBI_CLI_MANY, "NAME", 0, 0, "only this one; may be given several times"},
     {"pairs", 0, CBI_CLI_FLAG, NULL, 0, 0, "pairs among the eight most important settings too"},
     {"cap", 0, CBI_CLI_TEXT, "SHARE", 0, 0, "what is worse than this share of all counts as that"},
     {"no-diverged", 0, CBI_CLI_FLAG, NULL, 0, 0, "leave diverged trials out"},

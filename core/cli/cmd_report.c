@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "cellbench/report.h"
+#include "cellbench/reproduction.h"
 #include "cellbench/sweep.h"
 
 /* "results/x.db" -> "results/x.html" */
@@ -46,6 +47,37 @@ static void tell(const cb_report_options *options, const cb_report_made *made) {
         printf("the database holds no trials yet: the report says so\n");
 }
 
+/* A page of what a paper published beside what was found, and nothing else. */
+static int write_reproduction(const cbi_cli_args *args, const char *version) {
+    cb_err err;
+    cb_store *store = NULL;
+    cb_reproduction_made made;
+    const cb_reproduction_options options = {.study = cbi_cli_value(args, "study"),
+                                             .path = cbi_cli_value(args, "reproduction"),
+                                             .command = args->line,
+                                             .version = version};
+    cb_status st = cb_store_open(&store, args->rest[0], CB_STORE_READ, &err);
+    if (st == CB_OK && (st = cb_reproduction_write(store, &options, &made, &err)) == CB_OK) {
+        say("page", options.path);
+        printf("%-9s %zu of each cell\n", "trials", made.trials);
+        printf("%-9s %zu agree, %zu disagree, %zu cannot be told at this size\n", "claims",
+               made.verdicts[CB_VERDICT_AGREES], made.verdicts[CB_VERDICT_DISAGREES],
+               made.verdicts[CB_VERDICT_OPEN]);
+    }
+    cb_store_close(store);
+    return st == CB_OK ? CBI_EXIT_OK : cbi_cli_fail(&err);
+}
+
+/* --reproduction is a page of its own: nothing that shapes the others goes with it. */
+static int check_reproduction(const cbi_cli_args *args) {
+    static const char *const others[] = {"output", "figures", "markdown", "latex", "charts"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (cbi_cli_value(args, others[i]) != NULL)
+            return cbi_cli_usage(args->command,
+                                 "report: --reproduction and --%s exclude each other", others[i]);
+    return CBI_EXIT_OK;
+}
+
 static int run(const cbi_cli_args *args) {
     cb_err err;
     cb_store *store = NULL;
@@ -62,6 +94,10 @@ static int run(const cbi_cli_args *args) {
                                  .command = args->line,
                                  .version = info.version};
     char *beside = NULL;
+    if (cbi_cli_value(args, "reproduction") != NULL) {
+        const int status = check_reproduction(args);
+        return status != CBI_EXIT_OK ? status : write_reproduction(args, info.version);
+    }
     if (options.charts != NULL && strcmp(options.charts, "none") == 0)
         options.charts = "";
     if (options.page == NULL && options.figures == NULL && options.markdown == NULL &&
@@ -84,6 +120,8 @@ static const cbi_cli_option options_table[] = {
     {"figures", 0, CBI_CLI_TEXT, "DIR", 0, 0, "each figure as SVG and PDF (needs gnuplot)"},
     {"markdown", 0, CBI_CLI_TEXT, "FILE", 0, 0, "the tables in Markdown"},
     {"latex", 0, CBI_CLI_TEXT, "FILE", 0, 0, "the tables in LaTeX (booktabs)"},
+    {"reproduction", 0, CBI_CLI_TEXT, "FILE", 0, 0,
+     "a paper's claims, each with a verdict, in Markdown; nothing else"},
     {"charts", 0, CBI_CLI_TEXT, "FILE", 0, 0, "Chart.js to put in the page; none: no charts"},
     {0},
 };

@@ -21,7 +21,8 @@ static const char rows_sql[] =
     "join task as k on k.task_id = t.task_id "
     "left join attempt as a on a.attempt_id = t.result_attempt_id and t.state = 'done' "
     "where st.retired = 0 and st.role = 'first' and (?1 = 0 or st.study_id = ?1) "
-    "order by st.study_id, k.name, t.task_id, c.name, st.config, t.seed, st.position";
+    "and (?2 = 0 or st.config <= ?2) order by st.study_id, k.name, t.task_id, c.name, st.config, "
+    "t.seed, st.position";
 
 static cb_status add_table(cbi_importance_draft *d, const cb_query *query, cb_err *err) {
     void *block = d->tables;
@@ -96,6 +97,7 @@ static const char settings_sql[] =
 /* The rows of a table by the trial that stands for them, for the search by halves. */
 typedef struct finder {
     cbi_importance_table *table;
+    const cb_importance_options *options;
     size_t *by_trial;
     size_t column_capacity;
 } finder;
@@ -188,11 +190,20 @@ static cb_status make_category(finder *f, cb_err *err) {
     return st;
 }
 
+static int is_wanted(const cb_importance_options *options, const cb_value *name) {
+    size_t i = 0;
+    while (i < options->setting_count && !is_text(name, options->settings[i]))
+        i++;
+    return options->setting_count == 0 || i < options->setting_count;
+}
+
 static cb_status take_setting(void *context, const cb_query *query, cb_err *err) {
     finder *f = context;
     cbi_importance_table *t = f->table;
     cb_status st = CB_OK;
     const cb_value name = cb_query_column(query, 0), type = cb_query_column(query, 1);
+    if (!is_wanted(f->options, &name))
+        return CB_OK;
     if (t->column_count == 0 || !is_text(&name, t->columns[t->column_count - 1].name))
         if ((st = add_column(f, query, err)) != CB_OK)
             return st;
@@ -222,7 +233,9 @@ static cb_status take_setting(void *context, const cb_query *query, cb_err *err)
 /* Settings are the same with all seeds, so those of a row's first trial are read. */
 static cb_status read_settings(cbi_importance_draft *d, cbi_importance_table *t, cb_err *err) {
     const cb_value study = {.type = CB_VALUE_INT, .integer = t->study_id};
-    finder f = {.table = t, .by_trial = cbi_calloc(t->row_count + 1, sizeof *f.by_trial)};
+    finder f = {.table = t,
+                .options = d->options,
+                .by_trial = cbi_calloc(t->row_count + 1, sizeof *f.by_trial)};
     if (f.by_trial == NULL)
         return cb_fail(err, CB_ENOMEM, "%zu rows", t->row_count);
     sort_by_trial(t, f.by_trial);
@@ -253,20 +266,21 @@ static cb_status take_note(void *context, const cb_query *query, cb_err *err) {
 }
 
 cb_status cbi_importance_load(cbi_importance_draft *d, cb_err *err) {
-    cb_value study = {.type = CB_VALUE_INT};
+    cb_value values[2] = {{.type = CB_VALUE_INT},
+                          {.type = CB_VALUE_INT, .integer = d->options->configs}};
     int64_t version;
     cb_status st = cbi_report_version(d->store, 2, &version, err);
     if (st == CB_OK)
-        st = cbi_report_study(d->store, d->options->study, &study.integer, err);
+        st = cbi_report_study(d->store, d->options->study, &values[0].integer, err);
     if (st == CB_OK)
-        st = cbi_report_each(d->store, rows_sql, &study, 1, take_row, d, err);
+        st = cbi_report_each(d->store, rows_sql, values, 2, take_row, d, err);
     for (size_t i = 0; i < d->table_count && st == CB_OK; i++)
         st = read_settings(d, &d->tables[i], err);
     if (st == CB_OK)
         st = cbi_report_each(d->store,
                              "select study_id, name from study where ?1 = 0 or study_id = ?1 "
                              "order by study_id",
-                             &study, 1, take_note, d, err);
+                             values, 1, take_note, d, err);
     if (st == CB_OK && d->table_count == 0 && d->importance->note_count == 0)
         st = cbi_report_add(&d->importance->notes, &d->importance->note_count,
                             cbi_strdup("there is no study yet"), err);

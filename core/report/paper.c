@@ -22,7 +22,7 @@ enum { MOST_TEXT = 4000 }; /* characters: longer than any sentence of ours, shor
 
 /* ---- escaping ---- */
 
-static void markdown_text(cbi_text *out, const char *text) {
+void cbi_markdown_text(cbi_text *out, const char *text) {
     cbi_text plain = {0};
     cbi_name_plain(&plain, text, MOST_TEXT);
     out->failed |= plain.failed;
@@ -71,7 +71,7 @@ static void latex_text(cbi_text *out, const char *text) {
     cbi_text_fini(&plain);
 }
 
-static const format markdown = {.text = markdown_text,
+static const format markdown = {.text = cbi_markdown_text,
                                 .row_begin = "| ",
                                 .between = " | ",
                                 .row_end = " |\n",
@@ -215,11 +215,11 @@ void cbi_paper_markdown(cbi_text *out, const cbi_report_data *data) {
     for (size_t t = 0; t < data->compare->task_count; t++) {
         const cb_compare_task *task = &data->compare->tasks[t];
         cbi_text_add(out, t > 0 ? "\n## " : "## ");
-        markdown_text(out, task->study);
+        cbi_markdown_text(out, task->study);
         cbi_text_add(out, ", ");
-        markdown_text(out, task->task);
+        cbi_markdown_text(out, task->task);
         cbi_text_add(out, "\n\n");
-        markdown_text(out, task->answer);
+        cbi_markdown_text(out, task->answer);
         cbi_text_add(out, "\n\n| ");
         for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
             cbi_text_addf(out, "%s |%s", heads[i],
@@ -232,7 +232,7 @@ void cbi_paper_markdown(cbi_text *out, const cbi_report_data *data) {
         cbi_text_add(out, "\n");
         for (size_t i = 0; i < task->warning_count; i++) {
             cbi_text_add(out, i == 0 ? "\n- " : "- ");
-            markdown_text(out, task->warnings[i].words);
+            cbi_markdown_text(out, task->warnings[i].words);
             cbi_text_add(out, "\n");
         }
     }

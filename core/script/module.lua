@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The table that `require "cellbench"` returns.
 
-local core, values, cells, _, _, study, net, train, results, arguments = ...
+local core, values, cells, _, _, _, study, net, train, results, arguments = ...
 
 local guard = core.guard
 

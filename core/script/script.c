@@ -28,7 +28,7 @@ typedef struct study {
     int anchor; /* that of the last trial */
     cb_task *task;
     cb_study_cell *cells; /* the names are owned */
-    char *text, *path, *name, *where;
+    char *text, *path, *name, *where, *reproduces;
     char commit[CBI_COMMIT_SIZE];
     cb_trial_setting *settings;
     size_t setting_capacity;
@@ -484,6 +484,10 @@ static int load_study(lua_State *L) {
     c->s->value = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     c->s->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+    if (lua_getfield(L, 2, "reproduces") == LUA_TSTRING &&
+        (c->s->reproduces = cbi_strdup(lua_tostring(L, -1))) == NULL)
+        return cbi_script_raise(L, &(cb_err){.code = CB_ENOMEM});
+    lua_settop(L, 2);
     open_task(L, c);
     lua_pushnil(L);
     return 1;
@@ -556,8 +560,11 @@ cb_status cb_script_study(cb_script *script, const char *path, int argc, char **
     s->head.get = study_get;
     s->head.confirm = study_confirm;
     s->head.task = s->task;
-    s->head.info = (cb_study_info){
-        .name = s->name, .script_path = s->path, .script = s->text, .git_commit = s->commit};
+    s->head.info = (cb_study_info){.name = s->name,
+                                   .script_path = s->path,
+                                   .script = s->text,
+                                   .git_commit = s->commit,
+                                   .reproduces = s->reproduces};
     s->next = script->studies;
     script->studies = s;
     *out = &s->head;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- cb.study: checks a study and makes it a list of trials, each resolved when it is asked for.
 
-local core, values, cells, settings, plans = ...
+local core, values, cells, settings, plans, reproduces = ...
 
 local fault, show = values.fault, values.show
 local train, target = settings.train, settings.target
@@ -9,7 +9,7 @@ local train, target = settings.train, settings.target
 local STUDY_KEYS = {
   name = true, task = true, cells = true, search = true, space = true, train = true, seeds = true,
   hidden = true, params = true, depth = true, bidirectional = true, keep = true, init = true,
-  confirm = true, factors = true,
+  confirm = true, factors = true, reproduces = true,
 }
 local CONFIRM_KEYS = { top = true, seeds = true }
 local ENTRY_KEYS = {
@@ -322,6 +322,8 @@ function Study:__index(key)
     return counts
   elseif key == "seeds" then
     return study.seeds == "own" and "own" or table.move(study.seeds, 1, #study.seeds, 1, {})
+  elseif key == "reproduces" then
+    return study.reproduces and core.json(study.reproduces)
   elseif key == "seed_count" then
     return seed_count(study)
   elseif key == "confirm" then
@@ -400,6 +402,7 @@ local function create(where, options)
   end
   study.varied = varied_names(study)
   study.confirm = read_confirm(options.confirm, study.seeds)
+  reproduces.read(study, options.reproduces)
   local value = setmetatable({}, Study)
   inside[value] = study
   return value

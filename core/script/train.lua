@@ -2,7 +2,7 @@
 -- cb.train: one trial, run here and now. It is the only trial of a study that is never stored, so
 -- that a setting means and is checked as the same thing in both.
 
-local core, values, _, _, _, study = ...
+local core, values, _, _, _, _, study = ...
 
 local fault, show = values.fault, values.show
 

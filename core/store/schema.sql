@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --
--- The schema of a cellbench database, version 4. Every table and every column has a comment here
+-- The schema of a cellbench database, version 5. Every table and every column has a comment here
 -- (a test reads this file and insists), and SQLite keeps those within a statement: `.schema` in the
 -- sqlite3 shell shows them.
 --
@@ -19,7 +19,8 @@ CREATE TABLE study (
     first_key TEXT NOT NULL DEFAULT '', -- key of the list's first trial; '' if there is none
     registered INTEGER NOT NULL DEFAULT 0, -- how many of the list, from its front, are registered
     created_utc TEXT NOT NULL, -- first registration
-    updated_utc TEXT NOT NULL -- last registration
+    updated_utc TEXT NOT NULL, -- last registration
+    reproduces TEXT NOT NULL DEFAULT '' -- JSON of what its paper published, to judge it by; or ''
 ) STRICT;
 
 -- A cell as it was computed: name and expanded text. Another text is another row.

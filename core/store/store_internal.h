@@ -16,7 +16,7 @@
 
 enum {
     CBI_STORE_APPLICATION_ID = 0x43424e43, /* "CBNC" */
-    CBI_STORE_VERSION = 4,
+    CBI_STORE_VERSION = 5,
     CBI_STORE_WAIT_MS = 30000, /* how long a lock of another process is waited for */
     CBI_STORE_COMMIT_MS = 50,  /* age of the oldest queued result that makes a commit due */
     /* 64 MiB of write-ahead log before a checkpoint is tried. Who copies database and log by hand

@@ -72,10 +72,10 @@ static cb_status put_study(cbi_merge *m, const char *name, int64_t from_id, int6
                            cb_err *err) {
     const cbi_merge_step step = {
         "SELECT script_path, script, git_commit, trial_count, registered, first_key, created_utc,"
-        " updated_utc FROM study WHERE study_id = ?1",
+        " updated_utc, reproduces FROM study WHERE study_id = ?1",
         "INSERT INTO study (script_path, script, git_commit, edition, trial_count, registered,"
-        " first_key, created_utc, updated_utc, name) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8,"
-        " hex(randomblob(16)))"};
+        " first_key, created_utc, updated_utc, reproduces, name) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6,"
+        " ?7, ?8, ?9, hex(randomblob(16)))"};
     sqlite3_stmt *s = NULL;
     cb_status st = cbi_merge_copy(m, &step, from_id, 0, &m->counts->studies, err);
     if (st != CB_OK)

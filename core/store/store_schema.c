@@ -65,6 +65,7 @@ static const char *const migrations[CBI_STORE_VERSION] = {
     " 'normal', g.phase, 'all', g.jobs, 'cpu', g.sample, g.repeats, g.duration_ns, g.flop"
     " FROM timing_3 AS g JOIN run AS r ON r.run_id = g.run_id;"
     "DROP TABLE timing_3",
+    "ALTER TABLE study ADD COLUMN reproduces TEXT NOT NULL DEFAULT ''",
 };
 
 static cb_status create_schema(cb_store *store, cb_err *err) {

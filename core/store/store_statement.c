@@ -24,12 +24,12 @@ static const char *const statements[CBI_SQL_COUNT] = {
                            " first_key = ?4 FROM study WHERE name = ?1",
     [CBI_SQL_STUDY_PUT] =
         "INSERT INTO study (name, script_path, script, git_commit, edition, trial_count,"
-        " first_key, created_utc, updated_utc) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, " NOW ", " NOW
-        ") ON CONFLICT"
+        " first_key, reproduces, created_utc, updated_utc) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7,"
+        " " NOW ", " NOW ") ON CONFLICT"
         " (name) DO UPDATE SET script_path = excluded.script_path, script = excluded.script,"
         " git_commit = excluded.git_commit, edition = edition + 1, trial_count ="
-        " excluded.trial_count, first_key = excluded.first_key, registered = 0, updated_utc = " NOW
-        " RETURNING study_id, edition",
+        " excluded.trial_count, first_key = excluded.first_key, reproduces = excluded.reproduces,"
+        " registered = 0, updated_utc = " NOW " RETURNING study_id, edition",
     [CBI_SQL_STUDY_GET] = "SELECT edition, trial_count, registered FROM study WHERE study_id = ?1",
     [CBI_SQL_STUDY_REGISTERED] = "UPDATE study SET registered = ?2 WHERE study_id = ?1",
     [CBI_SQL_CELL_GET] = "SELECT cell_id FROM cell WHERE name = ?1 AND text_sha256 = ?2",

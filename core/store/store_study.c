@@ -77,6 +77,7 @@ static cb_status new_edition(cb_store *store, const cb_study_info *info, int64_t
     cbi_store_bind_text(s, 4, info->git_commit);
     sqlite3_bind_int64(s, 5, info->trial_count);
     cbi_store_bind_text(s, 6, info->first_key);
+    cbi_store_bind_text(s, 7, info->reproduces);
     if ((st = cbi_store_step(store, s, &has_row, err)) == CB_OK && has_row) {
         *study_id = sqlite3_column_int64(s, 0);
         *edition = sqlite3_column_int64(s, 1);

@@ -40,7 +40,7 @@ module_of_public() {
     status | memory | random | setting) echo base ;;
     stats_*) echo stats ;;
     task) echo tasks ;;
-    compare | importance) echo report ;;
+    compare | importance | reproduction) echo report ;;
     fanova) echo stats ;;
     *) echo "$1" ;;
     esac

@@ -416,3 +416,47 @@ test("the message stands at the line of the call", function()
   assert(not ok)
   check.contains(message, "folder/mine.lua:3: ", "'sedes'", "'seeds'")
 end)
+
+test("what a paper published is checked, and becomes JSON", function()
+  local function with(changes, claims)
+    local given = { paper = "a paper", baseline = "lstm", trials = 200, margin = 0.1,
+      margin_why = "so", claims = claims or { { cell = "gru", expected = "worse",
+      certainty = "memory" } } }
+    for key, value in pairs(changes) do
+      given[key] = value or nil
+    end
+    return study { space = { rate = cb.choice { 0.1, 0.2 } }, reproduces = given }
+  end
+  local json = with({ departures = { "none" } }).reproduces
+  check.contains(json, '"best":0.1', '"claims":[{"cell":"gru","certainty":"memory"',
+    '"departures":["none"]', '"figures":[]', '"margin":0.1', '"trials":200')
+  check.equal(study {}.reproduces, nil)
+  check.contains(with({}, { { setting = "rate", above = 0.5, certainty = "published" },
+    { setting = "rate", more_than = { "rate" }, certainty = "published" } }).reproduces,
+    '"above":0.5', '"more_than":["rate"]')
+  local function wrong(changes, claims, ...)
+    local pieces = { ... }
+    check.raises(function() with(changes, claims) end, "reproduces", table.unpack(pieces))
+  end
+  wrong({ paper = false }, nil, "paper: expected a text")
+  wrong({ papers = "x" }, nil, "'papers'", "'paper'")
+  wrong({ baseline = "lstn" }, nil, "baseline", "did you mean 'lstm'")
+  wrong({ margin = 0 }, nil, "margin: expected a number above 0")
+  wrong({ best = 1.5 }, nil, "best: expected a number")
+  wrong({ trials = 0 }, nil, "trials: expected an integer")
+  wrong({ departures = { 3 } }, nil, "departures[1]: expected a text")
+  wrong({ figures = { { cell = "gru", what = "best", value = "8", certainty = "memory" } } }, nil,
+    "figures[1].value")
+  local function claim(item, ...)
+    item.certainty = item.certainty or "memory"
+    wrong({}, { item }, "claims[1]", ...)
+  end
+  claim({ cell = "gru", expected = "bad" }, "expected", '"not worse"', "bad")
+  claim({ cell = "lstm", expected = "worse" }, "another cell than the baseline")
+  claim({ cell = "grü", expected = "worse" }, "a cell of the study")
+  claim({ cell = "gru", expected = "worse", certainty = "sure" }, "certainty", '"second hand"')
+  claim({ setting = "clip", above = 0.5 }, "a setting that the study varies")
+  claim({ setting = "rate" }, "one of `above`")
+  claim({ setting = "rate", above = 0.5, below = 0.6 }, "one of `above`", "got 2")
+  claim({ setting = "rate", below = 2 }, "below", "at most 1")
+end)

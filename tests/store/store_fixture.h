@@ -132,8 +132,11 @@ static inline int64_t fixture_study(cb_store *store, const char *name, const cha
         fixture_trial_make(&trials[i], salt, first + i);
         infos[i] = trials[i].info;
     }
-    cb_study_info info = {
-        .name = name, .script_path = "s.lua", .script = "-- script", .trial_count = n};
+    cb_study_info info = {.name = name,
+                          .script_path = "s.lua",
+                          .script = "-- script",
+                          .trial_count = n,
+                          .reproduces = "{}"};
     must(cb_store_study_begin(store, &info, &id, err));
     must(cb_store_study_add(store, id, 0, infos, (size_t)n, CB_AGAIN_NONE, NULL, err));
     free(infos);

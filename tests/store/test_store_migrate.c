@@ -27,9 +27,11 @@ static void test_migrate(void **state) {
                                        NULL,
                                        NULL,
                                        NULL,
+                                       NULL,
                                        "ALTER TABLE study ADD COLUMN note TEXT",
                                        "UPDATE study SET note = 'migrated'"};
     static const char *const bad[] = {NULL,
+                                      NULL,
                                       NULL,
                                       NULL,
                                       NULL,
@@ -82,6 +84,12 @@ typedef struct earlier {
     " jobs, sample, repeats, duration_ns, flop) VALUES (1, 1, 10, 2, 3, 4, 1, 'train', 'k', 1,"    \
     " " #sample ", 5, 1000, 1e6);"
 
+#define TIMING_4(sample)                                                                           \
+    "INSERT INTO timing (run_id, cell_id, engine, version, kernel, steps, batch, input, hidden,"   \
+    " layers, frames, inputs, phase, part, jobs, clock, sample, repeats, duration_ns, flop)"       \
+    " VALUES (1, 1, 'cellbench', '0', 'k', 10, 2, 3, 4, 1, 20, 'normal', 'train', 'all', 1,"       \
+    " 'cpu', " #sample ", 5, 1000, 1e6);"
+
 static const earlier versions[] = {
     {SCHEMA_1, RUN(2) "PRAGMA user_version = 1"},
     {SCHEMA_2, RUN(2) TIMING(0) TIMING(1) "PRAGMA user_version = 2"},
@@ -89,6 +97,10 @@ static const earlier versions[] = {
                "UPDATE run SET identity = 'fedcba9876543210fedcba9876543210' WHERE run_id = 2;"
                "UPDATE study SET trial_count = 1, registered = 1;"
                TIMING(0) TIMING(1) "PRAGMA user_version = 3"},
+    {SCHEMA_4, "UPDATE run SET identity = '0123456789abcdef0123456789abcdef';" RUN(2)
+               "UPDATE run SET identity = 'fedcba9876543210fedcba9876543210' WHERE run_id = 2;"
+               "UPDATE study SET trial_count = 1, registered = 1;"
+               TIMING_4(0) TIMING_4(1) "PRAGMA user_version = 4"},
 };
 /* clang-format on */
 enum { VERSIONS = sizeof versions / sizeof *versions };
@@ -168,6 +180,7 @@ static void expect_migrated(cb_store *store, int timings) {
          1},
         {"SELECT count(*) FROM setting WHERE real = 0.5", 1},
         {"SELECT count(*) FROM study WHERE trial_count = 1 AND registered = 1", 1},
+        {"SELECT count(*) FROM study WHERE reproduces = ''", 1},
         {"SELECT count(*) FROM progress WHERE study = 's' AND trials = 1 AND done = 1", 1},
         {"SELECT count(DISTINCT identity) FROM run WHERE length(identity) = 32 AND identity"
          " NOT GLOB '*[^0-9a-f]*'",

@@ -35,9 +35,12 @@ typedef enum cb_importance_diverged {
 } cb_importance_diverged;
 
 typedef struct cb_importance_options {
-    const char *study; /* NULL: all */
-    const char *cell;  /* NULL: each, and all together */
-    size_t pairs;      /* pairs among so many of the most important settings; 0: none */
+    const char *study;           /* NULL: all */
+    const char *cell;            /* NULL: each, and all together */
+    const char *const *settings; /* only these, where one is a function of others; NULL: all */
+    size_t setting_count;
+    int64_t configs; /* only the settings numbered 1..configs; 0: all */
+    size_t pairs;    /* pairs among so many of the most important settings; 0: none */
     cb_importance_diverged diverged;
     double cap;   /* quantile, 0 < cap < 1; 0: none */
     double level; /* of intervals; 0: 0.95 */

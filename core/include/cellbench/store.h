@@ -70,6 +70,7 @@ typedef struct cb_study_info {
     int64_t trial_count;     /* length of its list; 0: complete at once */
     const char *first_key;   /* of the first trial; "" if there is none: a script may give another
                                 list than before, of other data say */
+    const char *reproduces;  /* what its paper published (reproduction.h), as JSON; NULL: nothing */
 } cb_study_info;
 
 /* Inserts the study or, if its name exists, replaces its script, and begins a new edition of its
