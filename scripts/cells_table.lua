@@ -89,7 +89,7 @@ local function measure(shape)
       local flop, pointwise = operations(cells, cells[row.cell])
       local expected = unit.flop * flop + unit.pointwise * pointwise + unit.rest
       times[row.cell] = { ms = row.ms, speed = row["GF/s"], of_lstm = row["GF/s"] / lstm["GF/s"],
-        by_operation = expected / row.ms, pointwise = row["pointwise_%"] + 0,
+        by_operation = expected / row.ms, pointwise = row["pointwise_%"] + 0, peak = row["peak_%"],
         density = 1000 * pointwise / flop }
     end
     group = {}
@@ -125,6 +125,12 @@ local function explain(slow, shape, times)
   end
 end
 
+local function processor()
+  local file = io.open("/proc/cpuinfo")
+  local text = file and file:read("a") or ""
+  return text:match("model name%s*:%s*([^\n]+)") or "processor not known"
+end
+
 local results, listed = {}, nil
 for i, shape in ipairs(SHAPES) do
   local cells, times = measure(shape)
@@ -139,10 +145,13 @@ put("(matrix products) and operations (element-wise) of a forward step at I = %d
   SHAPES[1][3], SHAPES[1][4])
 put("Training: ms of a pass with full back-propagation at T,B,I,H = %s and %s;",
   table.concat(SHAPES[1], ","), table.concat(SHAPES[2], ","))
-put("GF/s of its products alone; `of lstm`: that rate as a share of lstm's, timed in turns with it;")
-put("`by op`: what it would take if each flop, each operation and the rest went as fast as")
+put("GF/s of its products alone; `of lstm`: that rate as a share of lstm's, timed in turns with")
+put("it; `by op`: what it would take if each flop, each operation and the rest went as fast as")
 put("lstm's, as a share of what it takes. A cell that reads the layer below (`lower`) is timed with")
-put("its lowest layer. Median of %s samples of %s ms.", rounds, sample_ms)
+put("its lowest layer. Median of %s samples of %s ms, one thread, f32, %s;", rounds, sample_ms,
+  processor())
+put("lstm is there at %.0f %% and %.0f %% of the multiply-add peak that was measured beside it.",
+  results[1].lstm.peak, results[2].lstm.peak)
 put("")
 local timed = (" ms | GF/s | of lstm | by op |"):rep(#SHAPES)
 put("| cell | year | parameters | flop | operations |%s", timed)
@@ -164,6 +173,18 @@ end
 put("")
 put("## Below half of lstm's rate")
 put("")
+local lowest = { by_operation = math.huge }
+for i, shape in ipairs(SHAPES) do
+  for name, t in pairs(results[i]) do
+    if t.by_operation < lowest.by_operation then
+      lowest = { by_operation = t.by_operation, name = name, shape = shape }
+    end
+  end
+end
+put("By operation the lowest is `%s` with %.2f, at H = %d. A sum over a row counts as one",
+  lowest.name, lowest.by_operation, lowest.shape[4])
+put("operation, though it reads the row: so the normalised cells stand low there.")
+put("")
 local any = false
 for i, shape in ipairs(SHAPES) do
   local slow = {}
@@ -177,7 +198,7 @@ for i, shape in ipairs(SHAPES) do
   explain(slow, shape, results[i])
 end
 if not any then
-  put("None.")
+  put("No cell is below %.1f of lstm's GFLOP/s.", FLOOR)
 end
 
 local file = assert(io.open(path, "w"))
