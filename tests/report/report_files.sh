@@ -17,6 +17,45 @@ return cb.study {
 END
 expect 0 run tiny.lua --jobs 2 --quiet
 
+# ---- a reproduction ----
+cat > again.lua <<'END'
+local cb = require "cellbench"
+local given = cb.arguments { trials = 3 }
+return cb.study {
+  name = "again",
+  task = cb.task.adding { length = 8, train = 40, valid = 10, test = 10 },
+  cells = { "rnn", "gru" }, hidden = 3, seeds = "own",
+  search = cb.random { trials = given.trials, draws = "own" },
+  factors = { size = cb.log_uniform(1e-3, 1e-1) },
+  space = { rate = function(s) return s.size / 2 end },
+  train = { epochs = 2, batch = 10 },
+  reproduces = {
+    paper = "A paper", baseline = "rnn", trials = 9, margin = 10, margin_why = "so", best = 0.5,
+    claims = {
+      { cell = "gru", expected = "no difference", certainty = "memory" },
+      { setting = "size", above = 0.5, certainty = "published" },
+    },
+  },
+}
+END
+expect 0 run again.lua trials=4 --db again.db --quiet
+expect 0 report again.db --reproduction again.md
+says out '^trials  *4 of each cell' '^claims  *1 agree, 0 disagree, 1 cannot be told'
+says again.md '^# again$' '| gru | no difference | memory | .*\*\*agrees\*\*' \
+    '4 trials of each cell; the paper has 9' 'run again.lua trials=4 --db again.db --quiet'
+expect 0 run again.lua trials=6 --db again.db --quiet
+expect 0 export again.db again-csv
+same 'nothing is done twice' "$(wc -l < again-csv/attempt.csv)" 13
+expect 0 report again.db --study again --reproduction again.md
+says again.md '6 trials of each cell'
+expect 1 report tiny.db --reproduction none.md
+says err 'no study reproduces'
+[ -e none.md ] && fault 'a page was written in spite of an error'
+expect 2 report again.db --reproduction again.md --latex x.tex
+says err 'exclude each other'
+expect 0 importance again.db --setting size --setting hidden
+grep -q 'rate' out && fault 'a setting that was not asked for'
+
 # ---- the page ----
 expect 0 report tiny.db
 says out '^page  *tiny.html'
