@@ -26,14 +26,26 @@ static int is_trivial(const cbi_planner *p, cbi_ref ref) {
     return 0;
 }
 
-/* Belongs to this pass as a computation (leaves never do, but the clock's mask is computed). */
+/* Multiplied by a matrix whose gradient reads it again, when all steps of a block are done. */
+static int is_operand_of_sink(const cb_cell *cell, cbi_ref ref) {
+    for (size_t i = 0; i < cell->matrix_sink_count; i++)
+        if (cell->matrix_sinks[i].operand == ref)
+            return 1;
+    return 0;
+}
+
+/* Belongs to this pass as a computation (leaves never do, but the clock's mask is computed). What
+ * is kept for the gradient of a matrix is not done again in a strip, out of which it could not be
+ * read.
+ */
 static int is_computed(const cbi_planner *p, cbi_ref ref) {
     const cbi_node *n = &p->g->node[ref];
     if (n->kind == CBI_CLOCK)
         return 1;
     if (n->kind < CBI_PRODUCT)
         return 0;
-    return !p->backward || ref >= p->cell->forward_count || is_trivial(p, ref);
+    return !p->backward || ref >= p->cell->forward_count ||
+           (is_trivial(p, ref) && !is_operand_of_sink(p->cell, ref));
 }
 
 static void need(cbi_planner *p, cbi_ref ref) {

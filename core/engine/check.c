@@ -210,6 +210,11 @@ static double largest(const double *v, size_t n) {
     return m;
 }
 
+/* Where all that is compared is 0 (the derivatives of sign()), so is the scale: no error is none. */
+static double share_of(double error, double scale) {
+    return error == 0 ? 0 : error / scale;
+}
+
 /* The largest gradient of any tensor; its thousandth is the least scale that errors are held to. */
 static double floor_scale(const checker *c) {
     double m = 0;
@@ -238,7 +243,7 @@ static cb_status check_differences(checker *c, cb_check_result *out) {
         }
         n = 0;
         for (size_t i = 0; i < t->count && st == CB_OK; i += stride, n++) {
-            double e = fabs(values[n] - c->analytic[t->offset + i]) / scale;
+            double e = share_of(fabs(values[n] - c->analytic[t->offset + i]), scale);
             worst = e > worst || isnan(e) ? (isnan(e) ? (double)INFINITY : e) : worst;
         }
         if (worst > out->worst_gradient || out->worst_tensor[0] == '\0') {
@@ -302,7 +307,7 @@ static void compare(const float *a, const double *b, size_t n, double least, dou
     if (scale < least)
         scale = least;
     for (size_t i = 0; i < n; i++) {
-        double e = fabs((double)a[i] - b[i]) / scale / bound;
+        double e = share_of(fabs((double)a[i] - b[i]), scale) / bound;
         if (!(e <= worst))
             worst = isnan(e) ? (double)INFINITY : e;
     }

@@ -249,6 +249,12 @@ static const awkward_cell awkward_cells[] = {
      "a[wide] = relu(W x + R h + b)\n"
      "h' = tanh(P a + b)\n",
      CB_INPUT_DENSE, 3, 4, "(2*H+1)*(I+H+1)+H*(2*H+1)+H"},
+    /* What a matrix multiplies is cheap to do again, and the derivative of z wants it too. */
+    {"cheap-operand",
+     "state h\n"
+     "z  = sigmoid(W x + R h + b)\n"
+     "h' = z*h + V (1 - z)\n",
+     CB_INPUT_DENSE, 3, 4, "H*(I+H+1)+H*H"},
     {NULL, NULL, CB_INPUT_DENSE, 0, 0, NULL},
 };
 
