@@ -192,10 +192,13 @@ static void add_confirmations(cbi_forecast *f, const cb_study *study) {
 
 typedef struct probe {
     double end;
+    size_t asked;
 } probe;
 
+/* Not before the first batch, however long it takes to set the trial up. */
 static int probe_over(void *context) {
-    return cbi_cli_seconds() >= ((const probe *)context)->end;
+    probe *p = context;
+    return p->asked++ > 0 && cbi_cli_seconds() >= p->end;
 }
 
 /* Trains one trial until the time is over. */
@@ -209,7 +212,7 @@ static cb_status measure_trial(const cb_study *study, size_t index, double probe
     if (st != CB_OK)
         return st;
     const double start = cbi_cli_seconds();
-    probe limit = {start + probe_seconds};
+    probe limit = {.end = start + probe_seconds};
     const cb_train_events events = {.context = &limit, .stop = probe_over};
     st = cb_trial_run(made.trial, &events, &result, err);
     const double seconds = cbi_cli_seconds() - start;

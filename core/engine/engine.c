@@ -92,10 +92,28 @@ cb_status cb_engine_set_weights(cb_engine *e, const float *w, cb_err *err) {
     if (e->times)
         cbi_time_end(&e->times->packing, begun);
     e->have_weights = 1;
+    e->is_holding = 0;
     return CB_OK;
 }
 
 /* ---- the shape of a batch ---- */
+
+/* The first step behind the block that begins with step `from`. */
+static size_t block_end(const cb_steps *steps, size_t from, size_t *rows) {
+    size_t t = from;
+    for (*rows = 0; t < steps->T && (*rows == 0 || *rows + steps->rows[t] <= CBI_BLOCK_ROWS); t++)
+        *rows += steps->rows[t];
+    return t;
+}
+
+/* Sums of gradients run over whole blocks: a segment that is made of the same ones adds the same
+ * numbers in the same order. */
+size_t cb_engine_segment_end(const cb_steps *steps, size_t from, size_t least) {
+    size_t t = from, rows;
+    while (t < steps->T && (t == from || t - from < least))
+        t = block_end(steps, t, &rows);
+    return t;
+}
 
 static cb_status take_steps(cb_engine *e, const cb_steps *steps, cb_err *err) {
     if (cbi_grow((void **)&e->rows, &e->row_capacity, steps->T + 1, sizeof *e->rows) ||
@@ -120,11 +138,9 @@ static cb_status take_steps(cb_engine *e, const cb_steps *steps, cb_err *err) {
     e->block_count = e->block_rows = 0;
     for (size_t t = 0; t < steps->T;) {
         cbi_block b = {t, t, e->first[t], 0, 1};
-        while (b.to < steps->T && (b.rows == 0 || b.rows + e->rows[b.to] <= CBI_BLOCK_ROWS)) {
-            if (b.to > 0 && e->rows[b.to] != e->rows[b.to - 1])
-                b.uniform = 0;
-            b.rows += e->rows[b.to++];
-        }
+        b.to = block_end(steps, t, &b.rows);
+        for (size_t k = t > 0 ? t : 1; k < b.to; k++)
+            b.uniform &= e->rows[k] == e->rows[k - 1];
         e->block_rows = b.rows > e->block_rows ? b.rows : e->block_rows;
         e->blocks[e->block_count++] = b;
         t = b.to;
@@ -277,7 +293,7 @@ static cb_status check_forward(cb_engine *e, const cb_steps *steps, const float 
                 return cb_fail(err, CB_ESHAPE, "initial state '%s': %zu rows were given, B is %zu",
                                e->layers[l].cell->states[s].name, e->layers[l].initial_rows[s],
                                steps->B);
-    if ((st = cbi_mask_source_check(&e->masks, steps->B, err)) != CB_OK)
+    if ((st = cbi_mask_source_check(&e->masks, steps, err)) != CB_OK)
         return st;
     return cbi_index_check(e->stack, steps, index, err);
 }

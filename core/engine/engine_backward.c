@@ -264,7 +264,8 @@ cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t ld
     if (dx != NULL && lddx < e->stack->I)
         return cb_fail(err, CB_EARG, "engine: dx: expected at least %zu columns, got %zu",
                        e->stack->I, lddx);
-    memset(gradient, 0, e->stack->weights * sizeof *gradient);
+    if (gradient != NULL)
+        memset(gradient, 0, e->stack->weights * sizeof *gradient);
     for (size_t l = e->stack->layers; l-- > 0;) {
         cbi_layer *y = &e->layers[l];
         cbi_ref node = CBI_NONE;
@@ -272,14 +273,17 @@ cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t ld
         if (st != CB_OK)
             return st;
         cbi_input_gradient(y, &node);
-        clear_gradients(y);
+        if (!e->is_holding)
+            clear_gradients(y);
         if (e->steps.T == 0)
             begin_rows(y, 0, e->steps.B);
         int wanted = e->stack->units[l].level > 0 || dx != NULL;
         for (size_t b = e->block_count; b-- > 0;)
             backward_block(e, y, &e->blocks[b], wanted ? CBI_NONE : node);
-        collect_gradients(e, y, gradient);
+        if (gradient != NULL)
+            collect_gradients(e, y, gradient);
     }
+    e->is_holding = gradient == NULL;
     cbi_drop_final_gradients(e);
     e->done = CBI_DIFFERENTIATED;
     if (dx != NULL)

@@ -29,6 +29,7 @@ struct cb_engine {
     int have_weights;
     cb_steps steps;
     int equal_counts; /* all sequences stand at the same count of steps */
+    int is_holding;   /* sums of gradients go on from the last backward pass */
     uint32_t *rows;
     size_t *first;        /* [T] first frame of each step */
     int32_t *step_of_row; /* [frames] */

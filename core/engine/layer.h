@@ -15,7 +15,7 @@
 #include "engine/stack_internal.h"
 
 /* Rows of a block of steps: measured best at every size between 128 and 1,024. */
-enum { CBI_BLOCK_ROWS = 256 };
+enum { CBI_BLOCK_ROWS = CB_BLOCK_FRAMES };
 
 typedef struct cbi_plane {
     float *memory; /* owned; NULL while unused or borrowed */

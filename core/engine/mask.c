@@ -30,9 +30,10 @@ void cbi_mask_source_fini(cbi_mask_source *s) {
     *s = (cbi_mask_source){0};
 }
 
-cb_status cbi_mask_source_check(const cbi_mask_source *s, size_t B, cb_err *err) {
-    if (s->sequence != NULL && s->B != B)
-        return cb_fail(err, CB_ESHAPE, "masks: %zu sequences were named, B is %zu", s->B, B);
+cb_status cbi_mask_source_check(const cbi_mask_source *s, const cb_steps *steps, cb_err *err) {
+    const int goes_on = steps->before > 0; /* those that have ended are named, too */
+    if (s->sequence != NULL && (goes_on ? s->B < steps->B : s->B != steps->B))
+        return cb_fail(err, CB_ESHAPE, "masks: %zu sequences were named, B is %zu", s->B, steps->B);
     return CB_OK;
 }
 

@@ -17,7 +17,8 @@ CB_MUST_USE cb_status cbi_mask_source_set(cbi_mask_source *source, uint64_t seed
                                           const uint64_t *sequence, size_t B, cb_err *err);
 void cbi_mask_source_fini(cbi_mask_source *source);
 /* CB_ESHAPE if it was given for another number of sequences. */
-CB_MUST_USE cb_status cbi_mask_source_check(const cbi_mask_source *source, size_t B, cb_err *err);
+CB_MUST_USE cb_status cbi_mask_source_check(const cbi_mask_source *source, const cb_steps *steps,
+                                            cb_err *err);
 
 /* One for each sequence, not for each step. */
 int cbi_mask_is_of_sequence(const cb_stack_mask *mask);

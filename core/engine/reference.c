@@ -417,7 +417,7 @@ cb_status cb_reference_forward(cb_reference *r, const cb_steps *steps, const dou
     cb_status st;
     if ((st = cbi_steps_check(steps, err)) != CB_OK ||
         (st = cbi_index_check(r->stack, steps, index, err)) != CB_OK ||
-        (st = cbi_mask_source_check(&r->masks, steps->B, err)) != CB_OK ||
+        (st = cbi_mask_source_check(&r->masks, steps, err)) != CB_OK ||
         (st = remember(r, steps, index, err)) != CB_OK)
         return st;
     if (r->stack->kind != CB_INPUT_DENSE)

@@ -132,6 +132,14 @@ static void copy_below(cb_engine *e, size_t u) {
     }
 }
 
+/* As if n numbers had been drawn already. */
+static void skip_draws(cb_random *random, uint64_t n) {
+    enum { WORDS = sizeof random->block / sizeof *random->block };
+    random->position += n / WORDS;
+    for (n %= WORDS; n > 0; n--)
+        cb_random_u32(random);
+}
+
 /* Masks are drawn in the order of the level, so that both directions of a layer see the same. */
 static void drop(cb_engine *e, size_t u) {
     cbi_plane *x = &e->layers[u].x, *mask = &e->layers[u].mask;
@@ -140,6 +148,7 @@ static void drop(cb_engine *e, size_t u) {
     char purpose[48];
     snprintf(purpose, sizeof purpose, "dropout/%zu", e->stack->units[u].level);
     cb_random random = cb_random_stream(e->dropout_seed, purpose, e->dropout_pass);
+    skip_draws(&random, (uint64_t)e->steps.before * x->dim);
     for (size_t g = 0; g < e->steps.frames; g++) {
         size_t f = turned(e, u, g);
         for (size_t j = 0; j < x->dim; j++) {

@@ -14,6 +14,7 @@
 #include "cellbench/train.h"
 #include "train/average.h"
 #include "train/course.h"
+#include "train/segment.h"
 
 typedef enum cbi_loss_scale {
     CBI_SCALE_SUM = 0,
@@ -38,7 +39,8 @@ typedef struct cbi_options {
     size_t patience;    /* 0: none */
     cbi_loss_scale loss_scale;
     int shuffle;
-    size_t unroll; /* steps of a chunk of streams; 0: whole sequences */
+    size_t unroll;  /* steps of a chunk of streams; 0: whole sequences */
+    size_t segment; /* least steps of a segment, or CBI_SEGMENT_AUTO; 0: off */
     cb_init readout_init;
     cb_init_override *overrides; /* owned; names are borrowed from the resolved object */
     size_t override_count;

@@ -130,6 +130,24 @@ static cb_status init_training(cbi_run *r, cb_err *err) {
     return cbi_batch_init(&r->train, r->data, o->batch, 1u << CB_TRAIN, err);
 }
 
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static cb_status init_segments(cbi_run *r, cb_err *err) {
+    const cbi_batch *a = r->packed, *b = &r->evaluation;
+    const cbi_extent training = {a->most_sequences, a->most_frames, a->most_steps};
+    const cbi_extent both = {larger(a->most_sequences, b->most_sequences),
+                             larger(a->most_frames, b->most_frames),
+                             larger(a->most_steps, b->most_steps)};
+    size_t steps;
+    cb_status st =
+        cbi_segment_steps(r->trial->stack, r->trial->options.segment, &training, &steps, err);
+    return st == CB_OK
+               ? cbi_segments_init(&r->segments, r->trial->stack, steps, &training, &both, err)
+               : st;
+}
+
 cb_status cbi_run_init(cbi_run *r, cb_err *err) {
     cb_status st;
     const cb_trial *t = r->trial;
@@ -163,7 +181,8 @@ cb_status cbi_run_init(cbi_run *r, cb_err *err) {
         a->most_sequences > b->most_sequences ? a->most_sequences : b->most_sequences;
     if ((st = cbi_readout_init(&r->readout, r->data, cb_stack_output_dim(t->stack), frames,
                                sequences, err)) != CB_OK ||
-        (st = make_spans(r, err)) != CB_OK || (st = make_masks(r, err)) != CB_OK)
+        (st = init_segments(r, err)) != CB_OK || (st = make_spans(r, err)) != CB_OK ||
+        (st = make_masks(r, err)) != CB_OK)
         return st;
     return draw_weights(r, err);
 }
@@ -172,6 +191,7 @@ void cbi_run_fini(cbi_run *r) {
     cbi_readout_fini(&r->readout);
     cbi_batch_fini(&r->evaluation);
     cbi_stream_fini(&r->stream);
+    cbi_segments_fini(&r->segments);
     cbi_batch_fini(&r->train);
     cbi_average_fini(&r->average);
     cbi_aligned_free(r->mask);

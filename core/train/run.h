@@ -12,6 +12,7 @@
 #include "train/optimiser.h"
 #include "train/position.h"
 #include "train/readout.h"
+#include "train/segment.h"
 #include "train/stream.h"
 #include "train/trial.h"
 
@@ -36,6 +37,7 @@ typedef struct cbi_run {
     cbi_readout readout;
     cbi_batch train, evaluation;
     cbi_stream stream;         /* of the training split, with `unroll` */
+    cbi_segments segments;     /* of long sequences, with `segment` */
     cbi_batch *packed;         /* what the coming update is made from: train, or a stream's chunk */
     size_t stack_count, count; /* weights of the stack; all */
     float *w, *g, *best, *state[CBI_MOST_STATES];

@@ -82,6 +82,8 @@ static const cb_setting_def settings[] = {
      "order of the training sequences: drawn anew each epoch, or as they come"},
     {"unroll", CB_SETTING_INT, "null", 1, 1000000, NULL, 2,
      "truncated BPTT: `batch` streams through the training split, in chunks of so many steps, state carried over; null: whole sequences"},
+    {"segment", CB_SETTING_INT, "null", 0, 1000000, NULL, 2,
+     "long sequences: back-propagate a segment of at least so many steps at a time, its forward pass done again; 0: as many as take the least memory; null: all at once"},
     {"forget_bias", CB_SETTING_NUMBER, "null", -1e30, 1e30, NULL, 1,
      "initial value of the vectors named b_f (Gers et al. 2000; 1: Jozefowicz et al. 2015); null: the cell's"},
     {"init", CB_SETTING_TABLE, "{}", 0, 0, NULL, 1,
@@ -303,6 +305,16 @@ static cb_status resolve_effects(json_t *train, const cb_stack *stack, const cb_
         if (json_object_set_new(train, "order", json_string("sequential")) != 0)
             return out_of_memory(err);
     }
+    if (json_is_integer(json_object_get(train, "segment"))) {
+        if (cbi_options_count(train, "unroll"))
+            return cb_fail(
+                err, CB_EARG,
+                "train: segment: expected null: with unroll no more than a chunk is kept");
+        if (!cb_stack_runs_forward(stack))
+            return cb_fail(err, CB_EARG,
+                           "train: segment: expected null: a bidirectional layer needs whole "
+                           "sequences");
+    }
     int forgets = find_tensor(stack, forget_vector, NULL) &&
                   json_object_get(json_object_get(train, "init"), forget_vector) == NULL;
     if (!forgets && json_object_set_new(train, "forget_bias", json_null()) != 0)
@@ -368,6 +380,12 @@ cbi_schedule_kind cbi_options_schedule(const json_t *resolved) {
     return (cbi_schedule_kind)choice_of(resolved, "schedule");
 }
 
+static size_t segment_of(const json_t *resolved) {
+    const size_t steps = cbi_options_count(resolved, "segment");
+    const int is_on = json_is_integer(json_object_get(resolved, "segment"));
+    return is_on && steps == 0 ? CBI_SEGMENT_AUTO : steps;
+}
+
 static cb_status read_overrides(cbi_options *o, json_t *resolved, cb_err *err) {
     json_t *init = json_object_get(resolved, "init");
     json_t *forget = json_object_get(resolved, "forget_bias");
@@ -425,6 +443,7 @@ cb_status cbi_options_read(cbi_options *out, json_t *resolved, const cb_stack *s
         .loss_scale = (cbi_loss_scale)choice_of(resolved, "loss_scale"),
         .shuffle = choice_of(resolved, "order") == 0,
         .unroll = cbi_options_count(resolved, "unroll"),
+        .segment = segment_of(resolved),
     };
     if ((st = cb_init_parse(&out->readout_init,
                             json_string_value(json_object_get(resolved, "readout_init")), err)) !=

@@ -37,12 +37,9 @@ static cb_status add_product(size_t *total, size_t a, size_t b) {
     return st == CB_OK ? cb_size_add(*total, bytes, total) : st;
 }
 
-/* The largest batches of training, or of both evaluations. */
-typedef struct shape {
-    size_t B, frames, steps;
-} shape;
+/* Extents: of the largest batches of training, or of both evaluations. */
 
-static cb_status grow_shape(shape *s, const cb_split *split, size_t batch, cb_err *err) {
+static cb_status grow_shape(cbi_extent *s, const cb_split *split, size_t batch, cb_err *err) {
     size_t frames, steps;
     const size_t B = batch < split->sequences ? batch : split->sequences;
     cb_status st = cbi_batch_most(split, B, &frames, &steps, err);
@@ -54,38 +51,49 @@ static cb_status grow_shape(shape *s, const cb_split *split, size_t batch, cb_er
     return CB_OK;
 }
 
-static cb_status training_shape(const cb_trial *t, shape *s, cb_err *err) {
+static cb_status training_shape(const cb_trial *t, cbi_extent *s, cb_err *err) {
     const cbi_options *o = &t->options;
     const cb_split *split = &t->data->split[CB_TRAIN];
-    *s = (shape){0};
+    *s = (cbi_extent){0};
     if (!o->unroll)
         return grow_shape(s, split, o->batch, err);
-    *s = (shape){.steps = o->unroll};
+    *s = (cbi_extent){.steps = o->unroll};
     return cbi_stream_most(split, o->batch, o->unroll, &s->B, &s->frames, err);
 }
 
-static cb_status evaluation_shape(const cb_trial *t, shape *s, cb_err *err) {
-    *s = (shape){0};
+static cb_status evaluation_shape(const cb_trial *t, cbi_extent *s, cb_err *err) {
+    *s = (cbi_extent){0};
     cb_status st = grow_shape(s, &t->data->split[CB_VALID], CBI_EVALUATION_BATCH, err);
     return st == CB_OK ? grow_shape(s, &t->data->split[CB_TEST], CBI_EVALUATION_BATCH, err) : st;
 }
 
-/* What both need forward, and what training keeps and needs backward. */
-static cb_status engine_bytes(const cb_trial *t, const shape *training, const shape *both,
-                              size_t *bytes, cb_err *err) {
-    size_t kept, forward;
-    cb_status st = cb_engine_memory(t->stack, both->B, both->frames, 0, bytes, err);
+/* What both need forward, and what training keeps and needs backward; of segments no more than one
+ * at a time, and what stands between them. */
+static cb_status engine_bytes(const cb_trial *t, const cbi_extent *whole_training,
+                              const cbi_extent *whole, size_t *bytes, cb_err *err) {
+    size_t kept, forward, steps, borders = 0;
+    cbi_extent one = *whole_training, any = *whole, *training = &one, *both = &any;
+    cb_status st = cbi_segment_steps(t->stack, t->options.segment, whole_training, &steps, err);
+    if (st == CB_OK)
+        st = cbi_segments_bytes(t->stack, steps, whole_training, whole, &borders, err);
+    if (st == CB_OK && steps > 0) {
+        one.frames = cbi_segment_frames(whole_training, steps);
+        any.frames = cbi_segment_frames(whole, steps);
+    }
+    if (st == CB_OK)
+        st = cb_engine_memory(t->stack, both->B, both->frames, 0, bytes, err);
     if (st == CB_OK)
         st = cb_engine_memory(t->stack, training->B, training->frames, 1, &kept, err);
     if (st == CB_OK)
         st = cb_engine_memory(t->stack, training->B, training->frames, 0, &forward, err);
-    if (st == CB_OK && cb_size_add(*bytes, kept - forward, bytes) != CB_OK)
+    if (st == CB_OK && (cb_size_add(*bytes, kept - forward, bytes) != CB_OK ||
+                        cb_size_add(*bytes, borders, bytes) != CB_OK))
         return too_large(t, err);
     return st;
 }
 
-static cb_status batch_bytes(const cb_trial *t, const shape *training, const shape *evaluation,
-                             size_t *bytes, cb_err *err) {
+static cb_status batch_bytes(const cb_trial *t, const cbi_extent *training,
+                             const cbi_extent *evaluation, size_t *bytes, cb_err *err) {
     size_t more;
     const cbi_options *o = &t->options;
     cb_status st = o->unroll ? cbi_stream_bytes(t->data, &t->data->split[CB_TRAIN], t->stack,
@@ -121,7 +129,7 @@ static size_t weight_vectors(const cbi_options *o) {
 
 cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
     cb_status st;
-    shape training, evaluation;
+    cbi_extent training, evaluation;
     size_t engine, batches, readout;
     const cbi_options *o = &trial->options;
     const size_t weights = cbi_trial_weight_count(trial);
@@ -129,9 +137,10 @@ cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
     if ((st = training_shape(trial, &training, err)) != CB_OK ||
         (st = evaluation_shape(trial, &evaluation, err)) != CB_OK)
         return st;
-    const shape both = {.B = training.B > evaluation.B ? training.B : evaluation.B,
-                        .frames = training.frames > evaluation.frames ? training.frames
-                                                                      : evaluation.frames};
+    const cbi_extent both = {
+        .B = training.B > evaluation.B ? training.B : evaluation.B,
+        .frames = training.frames > evaluation.frames ? training.frames : evaluation.frames,
+        .steps = training.steps > evaluation.steps ? training.steps : evaluation.steps};
     if ((st = engine_bytes(trial, &training, &both, &engine, err)) != CB_OK ||
         (st = batch_bytes(trial, &training, &evaluation, &batches, err)) != CB_OK ||
         (st = cbi_readout_bytes(trial->data, cb_stack_output_dim(trial->stack), both.frames, both.B,

@@ -48,8 +48,10 @@ double cbi_batch_flop(const cbi_run *r, const cbi_batch *batch) {
 cb_status cbi_forward(cbi_run *r, const cbi_batch *batch, double scale, cb_rows *y, cbi_tally *t,
                       cb_err *err) {
     const int keep = scale != 0;
-    cb_status st = cb_engine_forward(r->engine, &batch->steps, batch->x, batch->ldx, batch->index,
-                                     keep, y, err);
+    cb_status st = r->segments.least
+                       ? cbi_segments_forward(&r->segments, r->engine, batch, keep, y, err)
+                       : cb_engine_forward(r->engine, &batch->steps, batch->x, batch->ldx,
+                                           batch->index, keep, y, err);
     if (st != CB_OK)
         return st;
     if (keep && r->mask)
@@ -134,12 +136,15 @@ static cb_status find_gradient(cbi_run *r, cbi_tally *t, cb_err *err) {
         r->diverged = 1;
         return CB_OK;
     }
-    const cb_rows dy = cb_engine_output_gradient(r->engine);
+    const int in_segments = r->segments.least > 0;
+    const cb_rows dy = in_segments ? cbi_segments_output_gradient(&r->segments)
+                                   : cb_engine_output_gradient(r->engine);
     cbi_readout_backward(&r->readout, r->used + r->stack_count, &y, r->packed,
                          r->g + r->stack_count, &dy);
     if (r->mask)
         mask_gradient(r, r->packed->steps.frames, &dy);
-    return cb_engine_backward(r->engine, r->g, NULL, 0, err);
+    return in_segments ? cbi_segments_backward(&r->segments, r->engine, r->packed, r->g, err)
+                       : cb_engine_backward(r->engine, r->g, NULL, 0, err);
 }
 
 cb_status cbi_update(cbi_run *r, double gone, cbi_tally *t, cb_err *err) {

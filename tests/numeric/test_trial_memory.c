@@ -9,12 +9,13 @@
 
 #include "trial_run.h"
 
-static cb_task *adding, *copy;
+static cb_task *adding, *copy, *long_copy;
 
 static int open_tasks(void **state) {
     (void)state;
     adding = open_task("adding", "{\"length\":60,\"train\":300,\"valid\":200,\"test\":100}");
     copy = open_task("copy", "{\"length\":40,\"train\":300,\"valid\":200,\"test\":100}");
+    long_copy = open_task("copy", "{\"length\":2000,\"train\":40,\"valid\":10,\"test\":10}");
     return 0;
 }
 
@@ -22,6 +23,7 @@ static int close_tasks(void **state) {
     (void)state;
     cb_task_close(adding);
     cb_task_close(copy);
+    cb_task_close(long_copy);
     return 0;
 }
 
@@ -124,6 +126,13 @@ static void test_prediction(void **state) {
     check(copy, LSTM, "'hidden':200,'depth':2,'train':{'unroll':100,'batch':64}");
     check(copy, LSTM, "'hidden':200,'depth':2,'train':{'unroll':500,'batch':8,'dropout':0.2}");
     check(copy, LSTM, "'hidden':64,'train':{'unroll':35,'batch':20}");
+    static const char *const segments[] = {"null", "0", "1", "300"};
+    for (size_t i = 0; i < sizeof segments / sizeof *segments; i++) {
+        char rest[256];
+        snprintf(rest, sizeof rest, "'hidden':96,'depth':2,'train':{'batch':10,'segment':%s}",
+                 segments[i]);
+        check(long_copy, LSTM, rest);
+    }
     assert_int_equal(wrong, 0);
 }
 

@@ -122,7 +122,21 @@ typedef struct cb_steps {
     size_t frames;         /* sum of rows */
     const uint32_t *start; /* [B] t of each sequence's first step, where it goes on from an earlier
                               call (clock() reads t); NULL: 0. Not with bidirectional layers. */
+    size_t before;         /* frames of the same batch that were run in earlier calls: what dropout
+                              draws goes on behind them. Sequences named to masks may be more */
 } cb_steps;
+
+/*
+ * Segments: very long sequences can be run a few steps at a time, each call going on from the
+ * states in which the last one ended, and back-propagated from the last segment to the first, with
+ * the same bits, if segments end where this says: behind step `from` + least - 1 or soon after it
+ * (t <= T). steps: of the whole. What else it takes: start and before in each segment's steps;
+ * states handed on (cb_engine_final_state, cb_engine_set_initial; cb_engine_initial_gradient,
+ * cb_engine_set_final_gradient); backward passes that hold their gradients (gradient NULL) but for
+ * the last, of the first segment.
+ */
+enum { CB_BLOCK_FRAMES = 256 }; /* a segment has at most so many frames more than `least` steps */
+CB_API size_t cb_engine_segment_end(const cb_steps *steps, size_t from, size_t least);
 
 /* ---- the f32 engine ---- */
 
@@ -167,7 +181,8 @@ CB_API cb_rows cb_engine_output_gradient(cb_engine *engine);
  * Back-propagation through time over the whole of the last forward pass; CB_EARG unless that was
  * with keep.
  *
- * gradient  out  [weight count], overwritten; 0 for fixed tensors
+ * gradient  out  [weight count], overwritten; 0 for fixed tensors. NULL: sums of it are held, and
+ *                the next backward pass goes on adding to them. New weights drop what is held
  * dx        out  NULL, or [frames][lddx], lddx >= I: only with dense input
  */
 CB_API CB_MUST_USE cb_status cb_engine_backward(cb_engine *engine, float *gradient, float *dx,

@@ -173,7 +173,8 @@
  *                        ^
  *
  * CB_EPARSE   what the text is, at any size: a character, number or word that is not of the
- *     language; a parenthesis missing; an unknown name, function, structure or law; the wrong number of
+ *     language; a parenthesis missing; an unknown name, function, structure or law; the wrong
+ number of
  *     arguments; a matrix where none can stand; a name defined twice, or not yet; a state without
  *     its equation; a list for a number; a declaration of what no equation uses; a text beyond the
  *     bounds.

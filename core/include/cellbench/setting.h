@@ -21,15 +21,15 @@ typedef enum cb_setting_type {
 } cb_setting_type;
 
 typedef struct cb_setting_def {
-    const char *name;       /* [a-z][a-z0-9_]{0,31} */
+    const char *name; /* [a-z][a-z0-9_]{0,31} */
     cb_setting_type type;
-    const char *fallback;   /* default, as JSON text; NULL: must be given */
-    double low, high;       /* allowed range of numbers, both included; 0, 0: any */
-    const char *choices;    /* allowed texts, separated by spaces; NULL: any */
-    int identity;           /* part of the trial's identity (a file's path is not: its hash is). 2: only
-                             * where it differs from the default, which stands for how it was before
-                             * there was this setting */
-    const char *help;       /* one line, with its source where there is one */
+    const char *fallback; /* default, as JSON text; NULL: must be given */
+    double low, high;     /* allowed range of numbers, both included; 0, 0: any */
+    const char *choices;  /* allowed texts, separated by spaces; NULL: any */
+    int identity;     /* part of the trial's identity (a file's path is not: its hash is). 2: only
+                       * where it differs from the default, which stands for how it was before
+                       * there was this setting */
+    const char *help; /* one line, with its source where there is one */
 } cb_setting_def;
 
 #ifdef __cplusplus

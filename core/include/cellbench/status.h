@@ -20,15 +20,15 @@ extern "C" {
 /* Append-only: the numbers are stored in databases and pinned by a test. */
 typedef enum cb_status {
     CB_OK = 0,
-    CB_ENOMEM = 1,  /* an allocation failed */
-    CB_ESHAPE = 2,  /* dimensions disagree, or a size overflows */
-    CB_EARG = 3,    /* an argument or setting is unknown, of the wrong type, or out of range */
-    CB_EIO = 4,     /* the operating system refused: file missing, disk full, permission */
-    CB_EPARSE = 5,  /* a text (cell, JSON, data file) does not follow its grammar */
-    CB_EDATA = 6,   /* a file was read, but its content is not usable (damaged, NaN, empty) */
-    CB_EBUSY = 7,   /* locked by another process for longer than the time allowed */
-    CB_ESTORE = 8,  /* not a database of ours, of a newer version, or SQLite reported an error */
-    CB_ECANCEL = 9, /* stopped on request */
+    CB_ENOMEM = 1,    /* an allocation failed */
+    CB_ESHAPE = 2,    /* dimensions disagree, or a size overflows */
+    CB_EARG = 3,      /* an argument or setting is unknown, of the wrong type, or out of range */
+    CB_EIO = 4,       /* the operating system refused: file missing, disk full, permission */
+    CB_EPARSE = 5,    /* a text (cell, JSON, data file) does not follow its grammar */
+    CB_EDATA = 6,     /* a file was read, but its content is not usable (damaged, NaN, empty) */
+    CB_EBUSY = 7,     /* locked by another process for longer than the time allowed */
+    CB_ESTORE = 8,    /* not a database of ours, of a newer version, or SQLite reported an error */
+    CB_ECANCEL = 9,   /* stopped on request */
     CB_EINTERNAL = 10 /* a promise of our own was broken: please report it */
 } cb_status;
 

@@ -30,8 +30,8 @@ extern "C" {
 typedef struct cb_store cb_store;
 
 typedef enum cb_store_mode {
-    CB_STORE_READ = 0,  /* must exist; the file is not changed */
-    CB_STORE_WRITE = 1  /* created, with its schema, if it does not exist */
+    CB_STORE_READ = 0, /* must exist; the file is not changed */
+    CB_STORE_WRITE = 1 /* created, with its schema, if it does not exist */
 } cb_store_mode;
 
 /*
@@ -107,23 +107,23 @@ typedef struct cb_trial_setting {
 
 /* A trial as a study lists it; what identifies it, and what people look for. */
 typedef struct cb_trial_info {
-    const char *key;          /* 64 hex digits */
-    const char *spec;         /* canonical JSON of the resolved specification */
-    const char *task_open;    /* JSON of all task settings, paths included: to open it again */
-    const char *cell;         /* name in the study */
-    const char *cell_text;    /* expanded */
-    const char *cell_source;  /* paper, or "" */
-    const char *task;         /* name */
+    const char *key;           /* 64 hex digits */
+    const char *spec;          /* canonical JSON of the resolved specification */
+    const char *task_open;     /* JSON of all task settings, paths included: to open it again */
+    const char *cell;          /* name in the study */
+    const char *cell_text;     /* expanded */
+    const char *cell_source;   /* paper, or "" */
+    const char *task;          /* name */
     const char *task_identity; /* canonical JSON */
-    const char *data_sha256;  /* "" for generated tasks */
-    const char *metric;       /* deciding metric */
+    const char *data_sha256;   /* "" for generated tasks */
+    const char *metric;        /* deciding metric */
     int64_t seed;
-    int64_t config;           /* number of the setting within the study; seeds share it */
+    int64_t config; /* number of the setting within the study; seeds share it */
     int64_t hidden, param_count;
     /* Predicted, for progress and for what runs at once; they are no part of what identifies it. */
-    double cost_flop;         /* operations of all its epochs, at most */
+    double cost_flop; /* operations of all its epochs, at most */
     int64_t epochs_most;
-    int64_t memory_bytes;     /* of a worker that runs it */
+    int64_t memory_bytes; /* of a worker that runs it */
     const cb_trial_setting *settings;
     size_t setting_count;
 } cb_trial_info;
@@ -190,11 +190,11 @@ CB_API CB_MUST_USE cb_status cb_store_study_requeue(cb_store *store, int64_t stu
 /* ---- a run: one coordinator process ---- */
 
 typedef struct cb_run_info {
-    const char *command;      /* command line */
-    const char *version;      /* of cellbench */
-    const char *git_commit;   /* of the build */
+    const char *command;    /* command line */
+    const char *version;    /* of cellbench */
+    const char *git_commit; /* of the build */
     const char *compiler, *flags, *blis_version, *kernel, *instruction_set;
-    const char *cpu;          /* model name */
+    const char *cpu;           /* model name */
     const char *host, *system; /* host name; kernel and distribution */
     int64_t cores, memory_bytes, numerics, jobs;
     int denormals_flushed;
@@ -221,8 +221,8 @@ typedef struct cb_claim {
     int64_t position, config; /* in the study */
     int64_t epochs_most, memory_bytes;
     double cost_flop;
-    int64_t worker_crashes;   /* earlier attempts, of any run, that ended with CB_CAUSE_WORKER; those
-                                 before CB_AGAIN_FAILED was asked for do not count */
+    int64_t worker_crashes; /* earlier attempts, of any run, that ended with CB_CAUSE_WORKER; those
+                               before CB_AGAIN_FAILED was asked for do not count */
     int64_t machine_failures; /* earlier attempts of this run that ended with CB_CAUSE_MACHINE */
     char key[65];
     char *spec;      /* owned; freed by cb_claim_fini */
@@ -346,12 +346,12 @@ typedef struct cb_merge_options {
 
 typedef struct cb_merge_counts {
     int64_t studies, trials, runs, attempts, timings; /* that are new */
-    int64_t renamed;   /* of the studies, under another name */
-    int64_t known;     /* attempts that were there already */
-    int64_t equal;     /* results that another run had found too, the same to the last bit */
-    int64_t conflicts; /* that it had found with other numbers */
-    int64_t at_work;   /* results left out, because a run of this database is at the trial */
-    int64_t weights;   /* files of weights copied */
+    int64_t renamed;                                  /* of the studies, under another name */
+    int64_t known;                                    /* attempts that were there already */
+    int64_t equal;           /* results that another run had found too, the same to the last bit */
+    int64_t conflicts;       /* that it had found with other numbers */
+    int64_t at_work;         /* results left out, because a run of this database is at the trial */
+    int64_t weights;         /* files of weights copied */
     int64_t weights_missing; /* not found, or not what their hash says: left out */
 } cb_merge_counts;
 

@@ -33,16 +33,16 @@ typedef enum cb_split_name { CB_TRAIN = 0, CB_VALID = 1, CB_TEST = 2, CB_SPLITS 
 typedef struct cb_split {
     size_t sequences;
     size_t frames;
-    const size_t *start;    /* [sequences + 1] */
-    const float *x;         /* [frames][input_dim], dense input; else NULL */
-    const int32_t *index;   /* [frames], index input; else NULL */
-    const float *target;    /* [target rows][target_dim]; NULL with CB_LOSS_SOFTMAX */
-    const int32_t *label;   /* [target rows], with CB_LOSS_SOFTMAX; else NULL */
+    const size_t *start;  /* [sequences + 1] */
+    const float *x;       /* [frames][input_dim], dense input; else NULL */
+    const int32_t *index; /* [frames], index input; else NULL */
+    const float *target;  /* [target rows][target_dim]; NULL with CB_LOSS_SOFTMAX */
+    const int32_t *label; /* [target rows], with CB_LOSS_SOFTMAX; else NULL */
 } cb_split;
 
 /* What something simple reaches, measured on the same data as cells are. */
 typedef struct cb_baseline {
-    const char *name;  /* "note 1-gram", "predict the mean" */
+    const char *name; /* "note 1-gram", "predict the mean" */
     const char *metric;
     double valid, test;
 } cb_baseline;
@@ -53,19 +53,19 @@ typedef struct cb_data {
     cb_loss loss;
     cb_when when;
     size_t target_dim;
-    const char *metric;      /* the one that decides, lower is better: "nats" or "mse" */
+    const char *metric; /* the one that decides, lower is better: "nats" or "mse" */
     cb_split split[CB_SPLITS];
     const cb_baseline *baselines;
     size_t baseline_count;
-    char sha256[65];         /* of the data files' bytes (as unpacked); "" for generated tasks */
+    char sha256[65]; /* of the data files' bytes (as unpacked); "" for generated tasks */
 } cb_data;
 
 typedef struct cb_task_def {
     const char *name;
     const char *summary;
     const char *source;
-    const char *chance;              /* how the chance level comes about, in words */
-    const cb_setting_def *settings;  /* ended by a row with name NULL */
+    const char *chance;             /* how the chance level comes about, in words */
+    const cb_setting_def *settings; /* ended by a row with name NULL */
     /* Fills *data from resolved settings (JSON text with every key). Owned by the task. */
     cb_status (*open)(cb_data *data, void **own, const char *settings_json, cb_err *err);
     void (*close)(void *own);

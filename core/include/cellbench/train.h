@@ -78,14 +78,17 @@
  *                            "sum" nothing, "sequence" its sequences, "frame" its frames (with
  *                            CB_WHEN_LAST, where these are the same, resolved to "frame")
  *   order         "shuffle"  or "sequential": the order of training sequences in an epoch
- *   unroll        null       off. Truncated BPTT: the frames of the training split, in order, are cut
- *                            into `batch` streams of equal length; an update is made from the next
- *                            so many steps of each, the state carried over without its gradient
- *                            (Williams & Peng 1990; Zaremba et al. 2014). Where a sequence begins, the
- *                            state begins anew. For tasks with a target at each step
- *   forget_bias   null       initial value of the vectors named b_f; null, or no such vector in the
- *                            cell, or "b_f" in init: no effect, resolved to null
- *   init          {}         laws by tensor ("1.R_z"), name ("R_z") or family ("R"):
+ *   unroll        null       off. Truncated BPTT: the frames of the training split, in order, are
+ * cut into `batch` streams of equal length; an update is made from the next so many steps of each,
+ * the state carried over without its gradient (Williams & Peng 1990; Zaremba et al. 2014). Where a
+ * sequence begins, the state begins anew. For tasks with a target at each step segment       null
+ * off. Long sequences with little memory: what the backward pass needs is kept for one segment of
+ * at least so many steps at a time, and the forward pass of each is run again (Chen et al. 2016).
+ * 0: about as many steps as take the least memory, the square root of all of them. Costs one more
+ * forward pass, a quarter to a third more time (`flop` does not count it), and changes no bit. Not
+ * with unroll or a bidirectional layer forget_bias   null       initial value of the vectors named
+ * b_f; null, or no such vector in the cell, or "b_f" in init: no effect, resolved to null init {}
+ * laws by tensor ("1.R_z"), name ("R_z") or family ("R"):
  *                            {"R": "orthogonal(1)"}; one that names nothing is an error
  *   readout_init  "glorot"   law of the readout's matrix: zero, constant(a), uniform(a),
  *                            uniform(a, b), normal(sd) or glorot; its bias starts at 0
@@ -189,7 +192,8 @@ CB_API double cb_trial_epoch_flop(const cb_trial *trial);
 /* The most epochs it can take (setting `epochs`). */
 CB_API size_t cb_trial_epochs(const cb_trial *trial);
 /* Bytes by which a process grows at most that runs it, the task's data not counted: never less than
- * it really takes, and little more. Some 12 MB of it come once with the first trial of a process. */
+ * it really takes, and little more. Some 12 MB of it come once with the first trial of a process.
+ */
 CB_API CB_MUST_USE cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err);
 /* Bytes of the task's data, which all trials of it in a process share. */
 CB_API size_t cb_trial_data_bytes(const cb_trial *trial);
@@ -223,14 +227,15 @@ typedef struct cb_train_events {
      * at its beginning. The rows of the earlier attempt are told again first, so that the receiver
      * always gets the whole curve; rows, weights and result have the bits of an undisturbed run.
      *
-     * Written each checkpoint_seconds (0: not by time), but so seldom that it takes no more than about
-     * 2 % of the time, and when `stop` says so. It appears whole or not at all. What cannot be
-     * written does no harm to the trial: see checkpoint_error below. The caller removes the file
+     * Written each checkpoint_seconds (0: not by time), but so seldom that it takes no more than
+     * about 2 % of the time, and when `stop` says so. It appears whole or not at all. What cannot
+     * be written does no harm to the trial: see checkpoint_error below. The caller removes the file
      * when the result is kept.
      */
     const char *checkpoint;
     double checkpoint_seconds;
-    /* NULL: the system's monotonic clock. Seconds, from any origin, by which wall times are told. */
+    /* NULL: the system's monotonic clock. Seconds, from any origin, by which wall times are told.
+     */
     double (*clock)(void *context);
 } cb_train_events;
 
