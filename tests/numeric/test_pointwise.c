@@ -3,12 +3,17 @@
  * The pointwise kernels of every instruction set that this machine can run, against f64: the values
  * of the language's own table (cell/ops.c), and formulas for the helpers that the table lacks.
  * Arguments are drawn over all bit patterns of a float, more densely where the elementary functions
- * are not constant, and from a list of special values in all combinations.
+ * are not constant, and from a list of special values in all combinations. Functions of one
+ * argument are also taken over the whole range, evenly:
+ *
+ *   test_pointwise 1     all 2^32 floats, half an hour for each set of kernels
+ *   test_pointwise 97    every 97th
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -275,6 +280,47 @@ static const cbi_pointwise_row *find(const cbi_kernels *set, const char *name) {
     return NULL;
 }
 
+/* Bit patterns from 0 on, every so many: all floats of both signs, NaN too. */
+static uint64_t stride = 65537;
+
+static worst scan(const cbi_pointwise_row *row, value reference) {
+    static float a[STRIP], d[STRIP];
+    worst w = {0};
+    for (uint64_t first = 0; first <= UINT32_MAX; first += STRIP * stride) {
+        for (unsigned i = 0; i < STRIP; i++) {
+            const uint32_t bits = (uint32_t)(first + i * stride);
+            memcpy(&a[i], &bits, sizeof bits);
+        }
+        row->run(d, a, a, a, STRIP);
+        for (int i = 0; i < STRIP; i++) {
+            const double want = reference((double)a[i], 0, 0), error = error_of(d[i], want, want);
+            if (error > w.error)
+                w = (worst){error, a[i], 0, 0, d[i], want};
+        }
+    }
+    return w;
+}
+
+/* Functions of one argument over the whole range of floats. */
+static void test_whole_range(void **state) {
+    (void)state;
+    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++)
+        for (const cbi_op *op = cbi_ops; op->name; op++) {
+            const rule *r = rule_of(op->name);
+            if (op->arity != 1)
+                continue;
+            const cbi_pointwise_row *row = find(*set, op->name);
+            const worst w = scan(row, op->value);
+            if (stride < 65537)
+                print_message("%-9s %-10s %.3f ulp (at most %g), at %.9g\n", (*set)->name, op->name,
+                              w.error, r->ulp, (double)w.a);
+            if (!(w.error <= r->ulp * (1 + 1e-6)))
+                fail_msg("%s %s(%.9g): expected %.9g, got %.9g, %.3g ulp (at most %.3g)",
+                         (*set)->name, op->name, (double)w.a, w.want, (double)w.got, w.error,
+                         r->ulp);
+        }
+}
+
 static void test_every_operation_has_a_loop(void **state) {
     (void)state;
     for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++) {
@@ -358,13 +404,16 @@ static void test_strips(void **state) {
         guard_close(&g[i]);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_operation_has_a_loop),
         cmocka_unit_test(test_accuracy),
         cmocka_unit_test(test_accuracy_without_denormals),
+        cmocka_unit_test(test_whole_range),
         cmocka_unit_test(test_saturation),
         cmocka_unit_test(test_strips),
     };
+    if (argc > 1 && strtoul(argv[1], NULL, 10) > 0)
+        stride = strtoul(argv[1], NULL, 10);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
