@@ -2,14 +2,14 @@
 -- Writes the tables of results/speed.md from the samples that scripts/speed and
 -- scripts/baseline-torch have put into a database, against what is promised of them:
 --
---   cellbench lua scripts/speed_report.lua results/speed.db results/speed.md
+--   cellbench lua scripts/speed_report.lua results/speed.db results/speed.md [NOTE]
 --
--- Without the last argument it returns the page's text. Of each case the last run counts. What was
+-- NOTE: a sentence on the conditions, for the page. Without a path it returns the page's text. Of each case the last run counts. What was
 -- not measured is said to be not measured, and what is not kept to be not met.
 
 local cb = require "cellbench"
 
-local db_path, page_path = ...
+local db_path, page_path, note = ...
 local db = assert(cb.open(db_path))
 
 local SHAPES = {
@@ -480,13 +480,16 @@ local function conditions()
   for r in db:rows("SELECT DISTINCT engine, version FROM timing WHERE engine <> 'cellbench'") do
     once("- %s %s, one thread, denormals flushed", r.engine, r.version)
   end
+  if note then
+    add("- " .. note)
+  end
   add()
   add "Commands, in their order:"
   add()
   add "```sh"
   for r in db:rows("SELECT run_id, command FROM run ORDER BY run_id") do
     if runs[r.run_id] then
-      once("%s", (r.command:gsub("^%S*/cellbench", "cellbench"):gsub("%S*/(%S+%.cell)", "%1")
+      once("%s", (r.command:gsub("^%S+", "cellbench"):gsub("%S*/(%S+%.cell)", "%1")
         :gsub("%S*/(%S+%.db)", "%1")))
     end
   end
