@@ -147,8 +147,8 @@ put("Training: ms of a pass with full back-propagation at T,B,I,H = %s and %s;",
   table.concat(SHAPES[1], ","), table.concat(SHAPES[2], ","))
 put("GF/s of its products alone; `of lstm`: that rate as a share of lstm's, timed in turns with")
 put("it; `by op`: what it would take if each flop, each operation and the rest went as fast as")
-put("lstm's, as a share of what it takes. A cell that reads the layer below (`lower`) is timed with")
-put("its lowest layer. Median of %s samples of %s ms, one thread, f32, %s;", rounds, sample_ms,
+put("lstm's, as a share of what it takes. A cell that reads the layer below (`lower`) is timed")
+put("with its lowest layer. Median of %s samples of %s ms, one thread, f32, %s;", rounds, sample_ms,
   processor())
 put("lstm is there at %.0f %% and %.0f %% of the multiply-add peak that was measured beside it.",
   results[1].lstm.peak, results[2].lstm.peak)

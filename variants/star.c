@@ -9,6 +9,8 @@ const cb_cell_def cbi_variant_star = {
     .title = "STAR: stackable recurrent cell",
     .source = "Turkoglu, D'Aronco, Wegner & Schindler 2021, Gating revisited: deep "
               "multi-layer RNNs that can be trained, IEEE TPAMI, arXiv 1911.11033",
+    .notes = "k = 1 takes the new value. No output gate and no memory cell: the paper drops what "
+             "shrinks or inflates the gradient on its way through a stack. It came out in 2019.",
     .text = "state h\n"
             "z  = tanh(W x + b)\n"
             "k  = sigmoid(W x + R h + b)\n"

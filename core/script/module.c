@@ -158,6 +158,9 @@ static int core_cell_info(lua_State *L) {
     }
     lua_newtable(L);
     set_text(L, "name", def->name);
+    set_text(L, "family", def->family);
+    lua_pushinteger(L, def->year);
+    lua_setfield(L, -2, "year");
     set_text(L, "title", def->title);
     set_text(L, "source", def->source);
     set_text(L, "notes", def->notes);

@@ -24,6 +24,8 @@ test("the registry is listed", function()
     assert(all[name], name)
   end
   local info = cb.cells("clockwork")
+  check.equal(info.family, "clockwork")
+  check.equal(info.year, 2014)
   check.equal(info.name, "clockwork")
   check.equal(#info.settings.periods, 4)
   check.contains(info.text, "clock(")

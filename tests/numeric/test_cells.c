@@ -180,12 +180,37 @@ static void test_counts(void **state) {
     }
 }
 
+/* The operations by name are those that the cost counts. */
+static void test_operations(void **state) {
+    (void)state;
+    for (int i = 0; cb_variants[i]; i++) {
+        const cb_cell_def *def = cb_variants[i];
+        cb_cell_operation *all;
+        size_t count, forward = 0, backward = 0;
+        cb_cell *cell;
+        cb_err err;
+        if (registered_lowest(def))
+            continue;
+        assert_int_equal(
+            cb_cell_create(&cell, def->name, def->text, NULL, 0, CB_INPUT_DENSE, 6, 8, NULL, &err),
+            CB_OK);
+        assert_int_equal(cb_cell_get_operations(cell, &all, &count, &err), CB_OK);
+        for (size_t k = 0; k < count; k++) {
+            forward += all[k].forward;
+            backward += all[k].backward;
+        }
+        assert_int_equal(forward, cb_cell_get_cost(cell).pointwise_ops);
+        assert_int_equal(backward, cb_cell_get_cost(cell).backward_pointwise_ops);
+        cb_free(all);
+        cb_cell_destroy(cell);
+    }
+}
+
 static int is_word(const char *text) {
     return text && *text && strspn(text, "abcdefghijklmnopqrstuvwxyz") == strlen(text);
 }
 
-/* Each has what the list prints; names and aliases are found, and mean one cell; families stand
- * together, their cells by year but for those that lead. */
+/* Each has what the list prints; a name means one cell; families stand together. */
 static void test_rows(void **state) {
     (void)state;
     for (int i = 0; cb_variants[i]; i++) {
@@ -285,19 +310,13 @@ static void test_clockwork_published_count(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_registered),
-        cmocka_unit_test(test_registered_other_inputs),
-        cmocka_unit_test(test_awkward),
-        cmocka_unit_test(test_depth_gated),
-        cmocka_unit_test(test_mixed_stack),
-        cmocka_unit_test(test_bidirectional),
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_clockwork_published_count),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_written_texts),
-        cmocka_unit_test(test_highway_depths),
-        cmocka_unit_test(test_parallel_cells),
-        cmocka_unit_test(test_bidirectional_stacks),
+        cmocka_unit_test(test_registered),     cmocka_unit_test(test_registered_other_inputs),
+        cmocka_unit_test(test_awkward),        cmocka_unit_test(test_depth_gated),
+        cmocka_unit_test(test_mixed_stack),    cmocka_unit_test(test_bidirectional),
+        cmocka_unit_test(test_counts),         cmocka_unit_test(test_clockwork_published_count),
+        cmocka_unit_test(test_operations),     cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_written_texts),  cmocka_unit_test(test_highway_depths),
+        cmocka_unit_test(test_parallel_cells), cmocka_unit_test(test_bidirectional_stacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
