@@ -4,8 +4,9 @@
 --
 --   cellbench lua scripts/speed_report.lua results/speed.db results/speed.md [NOTE]
 --
--- NOTE: a sentence on the conditions, for the page. Without a path it returns the page's text. Of each case the last run counts. What was
--- not measured is said to be not measured, and what is not kept to be not met.
+-- NOTE: a sentence on the conditions, for the page. Without a path it returns the page's text. Of
+-- each case the last run counts. What was not measured is said to be not measured, and what is not
+-- kept to be not met.
 
 local cb = require "cellbench"
 
