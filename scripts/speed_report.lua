@@ -242,7 +242,7 @@ local function custom()
   head("Against a cell written in PyTorch",
     "A peephole LSTM as a person writes it (one product for all inputs, one for all gates of a\n"
     .. "step), eager and by torch.compile over the whole sequence. Compilation is not in the\n"
-    .. "ratio; its time is the processor's.")
+    .. "ratio; its time is the processor's, and little where PyTorch had the result in its cache.")
   columns("T,B,I,H", "eager", "torch.compile", "compile, s")
   local found = { {}, {} }
   for _, shape in ipairs(SHAPES) do
