@@ -5,8 +5,11 @@
 
 #include "cellbench/random.h"
 
-/* n elements, each `hit` with the probability `rate` (to 32 bits), else `miss`: element i is
- * decided by the i-th cb_random_u32 from the stream's position on, which does not move. */
+/* Elements that one block of a stream decides. */
+enum { CBI_MASK_BLOCK = 8 };
+
+/* n elements, each `hit` with the probability `rate`, rounded to 16 bits, else `miss`: decided by
+ * halves of words, the low one first, from the stream's position on, which does not move. */
 void cbi_random_mask(const cb_random *stream, double rate, float hit, float miss, float *out,
                      size_t n);
 

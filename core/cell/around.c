@@ -23,12 +23,12 @@ static void link_output(cb_cell *cell) {
 cb_status cbi_cell_add_residual(cb_cell *cell, cb_err *err) {
     const size_t dim = cb_cell_output_dim(cell);
     if (cell->kind != CB_INPUT_DENSE)
-        return cb_fail(err, CB_ESHAPE,
+        return cb_fail(err, CB_EARG,
                        "%s: residual: there is no input to add: expected numbers, "
                        "got %s",
                        cell->name, cell->kind == CB_INPUT_INDEX ? "symbols" : "none");
     if (cell->I != dim)
-        return cb_fail(err, CB_ESHAPE,
+        return cb_fail(err, CB_EARG,
                        "%s: residual: output + input needs one dimension, got %zu and %zu",
                        cell->name, dim, cell->I);
     cell->residual = 1;

@@ -113,7 +113,7 @@ CB_MUST_USE cb_status cbi_cell_build(cb_cell *cell, cbi_ast *ast, const cb_cell_
                                      size_t setting_count, cb_err *err);
 /* backward.c: the forward graph -> the backward graph and the sinks. */
 CB_MUST_USE cb_status cbi_cell_differentiate(cb_cell *cell, cb_err *err);
-/* around.c: output + x is the output from here on. CB_ESHAPE unless they have one dimension. */
+/* around.c: output + x is the output from here on. CB_EARG unless they have one dimension. */
 CB_MUST_USE cb_status cbi_cell_add_residual(cb_cell *cell, cb_err *err);
 /* around.c: rewrites the forward graph with masks and derives anew; once for a cell. States that
  * the cell has not are passed over. */

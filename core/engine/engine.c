@@ -274,7 +274,7 @@ static void forward_block(cb_engine *e, cbi_layer *y, const cbi_block *b) {
 }
 
 static cb_status check_forward(cb_engine *e, const cb_steps *steps, const float *x, size_t ldx,
-                               const int32_t *index, cb_err *err) {
+                               const int32_t *index, int keep, cb_err *err) {
     cb_status st = cbi_steps_check(steps, err);
     if (st != CB_OK)
         return st;
@@ -293,7 +293,7 @@ static cb_status check_forward(cb_engine *e, const cb_steps *steps, const float 
                 return cb_fail(err, CB_ESHAPE, "initial state '%s': %zu rows were given, B is %zu",
                                e->layers[l].cell->states[s].name, e->layers[l].initial_rows[s],
                                steps->B);
-    if ((st = cbi_mask_source_check(&e->masks, steps, err)) != CB_OK)
+    if (keep && (st = cbi_mask_source_check(&e->masks, steps, err)) != CB_OK)
         return st;
     return cbi_index_check(e->stack, steps, index, err);
 }
@@ -304,7 +304,7 @@ cb_status cb_engine_forward(cb_engine *e, const cb_steps *steps, const float *x,
     *out = (cb_rows){NULL, 0, 0};
     e->done = CBI_NOTHING;
     cbi_drop_final_gradients(e);
-    if ((st = check_forward(e, steps, x, ldx, index, err)) != CB_OK ||
+    if ((st = check_forward(e, steps, x, ldx, index, keep, err)) != CB_OK ||
         (st = take_steps(e, steps, err)) != CB_OK)
         return st;
     for (size_t l = 0; l < e->stack->layers; l++)

@@ -14,14 +14,15 @@
 
 cb_status cbi_mask_source_set(cbi_mask_source *s, uint64_t seed, const uint64_t *sequence, size_t B,
                               cb_err *err) {
-    cbi_mask_source_fini(s);
+    s->drawn = 0;
     if (sequence == NULL)
         return CB_OK;
-    if ((s->sequence = cbi_calloc(B + 1, sizeof *s->sequence)) == NULL)
+    if (cbi_grow((void **)&s->sequence, &s->capacity, B + 1, sizeof *s->sequence) != CB_OK)
         return cb_fail(err, CB_ENOMEM, "masks: out of memory");
     memcpy(s->sequence, sequence, B * sizeof *sequence);
     s->seed = seed;
     s->B = B;
+    s->drawn = 1;
     return CB_OK;
 }
 
@@ -32,7 +33,7 @@ void cbi_mask_source_fini(cbi_mask_source *s) {
 
 cb_status cbi_mask_source_check(const cbi_mask_source *s, const cb_steps *steps, cb_err *err) {
     const int goes_on = steps->before > 0; /* those that have ended are named, too */
-    if (s->sequence != NULL && (goes_on ? s->B < steps->B : s->B != steps->B))
+    if (s->drawn && (goes_on ? s->B < steps->B : s->B != steps->B))
         return cb_fail(err, CB_ESHAPE, "masks: %zu sequences were named, B is %zu", s->B, steps->B);
     return CB_OK;
 }
@@ -56,7 +57,8 @@ void cbi_mask_draw(const cb_stack_mask *m, const cb_random *stream, uint64_t seq
     const int zones = m->kind == CB_MASK_ZONE;
     cb_random at = *stream;
     at.index = sequence;
-    at.position = cbi_mask_is_of_sequence(m) ? 0 : t * ((m->dim + 3) / 4);
+    at.position =
+        cbi_mask_is_of_sequence(m) ? 0 : t * ((m->dim + CBI_MASK_BLOCK - 1) / CBI_MASK_BLOCK);
     cbi_random_mask(&at, m->rate, zones ? 1 : 0, zones ? 0 : (float)(1 / (1 - m->rate)), out,
                     m->dim);
 }
@@ -96,7 +98,7 @@ cb_status cbi_masks_fill(cb_engine *e, size_t u, int keep, cb_err *err) {
             return st;
         if (p->plane.capacity != had)
             p->expected = 0;
-        if (keep && e->masks.sequence)
+        if (keep && e->masks.drawn)
             draw_plane(e, p, m);
         else
             fill_expectation(p, m, e->steps.frames);

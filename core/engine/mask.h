@@ -6,17 +6,18 @@
 #include "cellbench/random.h"
 #include "engine/stack_internal.h"
 
-/* What masks are drawn from; sequence NULL: they are not, and stand for their expectations. */
+/* What masks are drawn from; starts as {0}. */
 typedef struct cbi_mask_source {
+    int drawn; /* 0: masks stand for their expectations */
     uint64_t seed;
-    uint64_t *sequence; /* [B], owned */
-    size_t B;
+    uint64_t *sequence; /* [B], owned; it never shrinks */
+    size_t B, capacity;
 } cbi_mask_source;
 
 CB_MUST_USE cb_status cbi_mask_source_set(cbi_mask_source *source, uint64_t seed,
                                           const uint64_t *sequence, size_t B, cb_err *err);
 void cbi_mask_source_fini(cbi_mask_source *source);
-/* CB_ESHAPE if it was given for another number of sequences. */
+/* CB_ESHAPE if they are drawn, for another number of sequences. */
 CB_MUST_USE cb_status cbi_mask_source_check(const cbi_mask_source *source, const cb_steps *steps,
                                             cb_err *err);
 

@@ -204,7 +204,7 @@ static double element(const double *v, size_t dim, size_t j) {
 static void fill_mask(cb_reference *r, size_t l, size_t t, size_t row, uint32_t mask, double *out) {
     layer *y = &r->layers[l];
     const cb_stack_mask *m = &r->stack->masks[r->stack->first_mask[l] + mask];
-    const int drawn = r->masks.sequence != NULL;
+    const int drawn = r->masks.drawn;
     if (drawn)
         cbi_mask_draw(m, &y->streams[mask], r->masks.sequence[row], t + r->start[row], y->mask_row);
     for (size_t j = 0; j < m->dim; j++)

@@ -43,6 +43,13 @@ static cb_status check(const cb_stack *s, const cb_regularisers *r, cb_err *err)
     return CB_OK;
 }
 
+static int asks(const cb_regularisers *r) {
+    int any = r->variational_input > 0 || r->variational_state > 0 || r->recurrent_dropout > 0;
+    for (size_t i = 0; i < r->zoneout_count; i++)
+        any |= r->zoneout[i].rate > 0;
+    return any;
+}
+
 static cb_status list_masks(cb_stack *s, cb_err *err) {
     for (size_t l = 0; l < s->layers; l++)
         s->mask_count += s->cells[l]->mask_count;
@@ -66,7 +73,7 @@ static cb_status list_masks(cb_stack *s, cb_err *err) {
 
 cb_status cb_stack_regularise(cb_stack *s, const cb_regularisers *r, cb_err *err) {
     cb_status st = check(s, r, err);
-    if (st != CB_OK)
+    if (st != CB_OK || !asks(r)) /* a cell stays as it is where all is off */
         return st;
     if (s->regularised)
         return cb_fail(err, CB_EARG, "regularisers: this stack has its own already");

@@ -133,6 +133,28 @@ void cb_stack_destroy(cb_stack *s) {
     cbi_free(s);
 }
 
+static int has_one_text(const cb_stack *s) {
+    for (size_t u = 1; u < s->layers; u++)
+        if (strcmp(cb_cell_text(s->cells[u]), cb_cell_text(s->cells[0])) != 0)
+            return 0;
+    return 1;
+}
+
+cb_status cb_stack_text(const cb_stack *s, char **out, cb_err *err) {
+    cbi_text text = {0};
+    if (has_one_text(s))
+        cbi_text_add(&text, cb_cell_text(s->cells[0]));
+    for (size_t u = 0; !has_one_text(s) && u < s->layers; u++) {
+        if (s->units[u].reverse)
+            continue;
+        const int both = u + 1 < s->layers && s->units[u + 1].reverse;
+        cbi_text_addf(&text, "# layer %zu%s%s\n%s", s->units[u].level + 1,
+                      both ? ", in both directions" : "", s->cells[u]->residual ? ", residual" : "",
+                      cb_cell_text(s->cells[u]));
+    }
+    return cbi_text_take(&text, out, err);
+}
+
 size_t cb_stack_layer_count(const cb_stack *s) {
     return s->layers;
 }

@@ -12,7 +12,7 @@ Cell.__index = Cell
 cells.Cell = Cell
 
 function Cell:__tostring()
-  return ("cellbench.cell '%s'"):format(self.name)
+  return ("cellbench.%s '%s'"):format(self.layers and "stack" or "cell", self.name)
 end
 
 -- The settings that a text declares, by its lines `set name = literal, ...`: name -> default.
@@ -157,6 +157,113 @@ function cells.cell(options)
     end
   end
   return cell
+end
+
+---------------------------------------------------------------------------------------------------
+-- Layers of different cells.
+
+-- A cell as people give it: the name of a registered one, or a cb.cell.
+function cells.given(item, where)
+  if values.is(item, Cell) and not item.layers then
+    return item
+  elseif type(item) ~= "string" then
+    fault("%s: expected the name of a cell or a cb.cell, got %s", where, show(item))
+  end
+  local cell, message = cells.registered(item)
+  if not cell then
+    fault("%s: %s", where, message)
+  end
+  return cell
+end
+
+-- What one layer's cell is: its text, and overrides of its settings.
+function cells.layer(cell, given, where)
+  local set = {}
+  for name, value in next, cell.set do
+    set[name] = value
+  end
+  if given ~= nil then
+    local own = cells.check_set(given, cell.settings, cell.maker ~= nil, where .. ": set")
+    for name, value in next, own do
+      set[name] = value
+    end
+  end
+  local text, overrides = cells.expand(cell, set)
+  return { name = cell.name, text = text, settings = overrides }
+end
+
+function cells.flag(value, where)
+  if value ~= nil and type(value) ~= "boolean" then
+    fault("%s: expected true or false, got %s", where, show(value))
+  end
+  return value
+end
+
+local LAYER_KEYS = { set = true, hidden = true, bidirectional = true, residual = true }
+local MOST_LAYERS, MOST_SIZE = 256, 1 << 20
+
+-- Layers, the lowest first: each a cell, or { cell, set =, hidden =, bidirectional =, residual = }.
+function cells.layers(list, n, where)
+  if n == 0 or n > MOST_LAYERS then
+    fault("%s: expected 1 to %d layers, got %d", where, MOST_LAYERS, n)
+  end
+  local layers = {}
+  for i = 1, n do
+    local place, item, own = ("%s[%d]"):format(where, i), list[i], {}
+    if type(item) == "table" and getmetatable(item) == nil then
+      own, item = item, item[1]
+      values.check_keys(own, LAYER_KEYS, place, 1)
+    end
+    local layer = cells.layer(cells.given(item, place), own.set, place)
+    if own.hidden ~= nil then
+      layer.hidden = values.integer(own.hidden, 1, MOST_SIZE, place .. ": hidden")
+    end
+    layer.bidirectional = cells.flag(own.bidirectional, place .. ": bidirectional")
+    layer.residual = cells.flag(own.residual, place .. ": residual")
+    layers[i] = layer
+  end
+  return layers
+end
+
+local STACK_KEYS = { name = true, source = true, bidirectional = true, residual = true }
+
+-- cb.stack{ layer, layer, ..., name =, source =, bidirectional =, residual = }: layers of different
+-- cells that stand in a study as one.
+function cells.stack(options)
+  values.options(options, "cb.stack")
+  local n = #options
+  values.check_keys(options, STACK_KEYS, "cb.stack", n)
+  local both = cells.flag(options.bidirectional, "cb.stack: bidirectional")
+  local linked = cells.flag(options.residual, "cb.stack: residual")
+  local layers, names, sized = cells.layers(options, n, "cb.stack"), {}, true
+  for i, layer in ipairs(layers) do
+    names[i] = layer.name
+    sized = sized and layer.hidden ~= nil
+    layer.settings = values.object(layer.settings)
+    if layer.bidirectional == nil then
+      layer.bidirectional = both
+    end
+    if layer.residual == nil and i > 1 then
+      layer.residual = linked
+    end
+  end
+  local name = options.name
+  if name == nil then
+    name = table.concat(names, "-") .. (linked and "-residual" or "")
+  end
+  local where = "cb.stack: name"
+  cells.check_name(name, where)
+  if core.cell_info(name) then
+    fault("%s: '%s' is a registered cell", where, name)
+  end
+  local source = options.source
+  if source == nil then
+    source = ""
+  end
+  values.text(source, "cb.stack: source", 1000)
+  return setmetatable({
+    name = name, source = source, settings = {}, set = {}, layers = layers, is_sized = sized,
+  }, Cell)
 end
 
 -- cb.cells() and cb.cells(name)

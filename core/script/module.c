@@ -270,6 +270,8 @@ static const cb_setting_def sizes[] = {
     {"depth", CB_SETTING_INT, NULL, 1, 256, NULL, 1, "layers"},
     {"bidirectional", CB_SETTING_BOOL, NULL, 0, 0, NULL, 1,
      "a second cell in each layer runs backwards"},
+    {"residual", CB_SETTING_BOOL, NULL, 0, 0, NULL, 1,
+     "every layer but the lowest adds its input to its output"},
     {NULL, CB_SETTING_INT, NULL, 0, 0, NULL, 0, NULL},
 };
 

@@ -16,6 +16,7 @@ local module = {
   uniform = guard(values.uniform),
   log_uniform = guard(values.log_uniform),
   cell = guard(cells.cell),
+  stack = guard(cells.stack),
   cells = guard(cells.cells),
   tasks = guard(cells.tasks),
   task = setmetatable({}, {

@@ -249,9 +249,19 @@ static void push_steps(lua_State *L, const cbi_net *net, const double *values, s
     }
 }
 
-/* net:forward(x, { lengths =, initial =, start = }) -> y */
+/* `masks`: the seed from which they are drawn; without it they stand for their expectations. */
+static void read_masks(lua_State *L, cbi_net *net, int options) {
+    cb_err err;
+    const int given = options && lua_getfield(L, 3, "masks") != LUA_TNIL;
+    const size_t seed = given ? read_count(L, 0, LUA_MAXINTEGER, "net:forward: masks") : 0;
+    if (cbi_net_masks(net, given, seed, &err) != CB_OK)
+        cbi_net_refuse(L, &err, "forward");
+    lua_settop(L, 3);
+}
+
+/* net:forward(x, { lengths =, initial =, start =, masks = }) -> y */
 static int net_forward(lua_State *L) {
-    static const char *const known[] = {"lengths", "initial", "start", NULL};
+    static const char *const known[] = {"lengths", "initial", "start", "masks", NULL};
     cb_err err;
     cbi_net *net = cbi_net_check(L);
     const cb_input_kind kind = cb_stack_input_kind(net->stack);
@@ -276,6 +286,8 @@ static int net_forward(lua_State *L) {
         return cbi_net_refuse(L, &err, "forward");
     if (options && lua_getfield(L, 3, "initial") != LUA_TNIL)
         take_states(L, net, cbi_net_set_initial, "forward", "initial");
+    lua_settop(L, 3);
+    read_masks(L, net, options);
     if (cbi_net_forward(net, &err) != CB_OK)
         return cbi_net_refuse(L, &err, "forward");
     push_steps(L, net, net->y, cb_stack_output_dim(net->stack));
@@ -358,8 +370,38 @@ static const char *text_field(lua_State *L, const char *name) {
     return text;
 }
 
-/* net(layers, kind, I, precision, init) -> net, or nil and a message; layers is a list of
- * { name =, text =, settings =, hidden =, bidirectional = }. */
+static double number_field(lua_State *L, int table, const char *name) {
+    lua_getfield(L, table, name);
+    const double value = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* Reads { variational_input =, ..., zoneout = list of { state = or nil, rate = } }; what it points
+ * to is left on the stack. */
+static cb_regularisers read_regularisers(lua_State *L, int table) {
+    cb_regularisers r = {
+        .variational_input = number_field(L, table, "variational_input"),
+        .variational_state = number_field(L, table, "variational_state"),
+        .recurrent_dropout = number_field(L, table, "recurrent_dropout"),
+    };
+    lua_getfield(L, table, "zoneout");
+    r.zoneout_count = lua_rawlen(L, -1);
+    cb_zoneout *zones = lua_newuserdatauv(L, (r.zoneout_count + 1) * sizeof *zones, 0);
+    for (size_t i = 0; i < r.zoneout_count; i++) {
+        lua_rawgeti(L, -2, (lua_Integer)i + 1);
+        lua_getfield(L, -1, "state");
+        zones[i].state = lua_tostring(L, -1); /* the table keeps it */
+        lua_pop(L, 1);
+        zones[i].rate = number_field(L, lua_gettop(L), "rate");
+        lua_pop(L, 1);
+    }
+    r.zoneout = zones;
+    return r;
+}
+
+/* net(layers, kind, I, precision, regularisers) -> net, or nil and a message; layers is a list of
+ * { name =, text =, settings =, hidden =, bidirectional =, residual = }. */
 int cbi_script_make_net(lua_State *L) {
     static const char *const kinds[] = {"dense", "index", "none", NULL};
     static const char *const precisions[] = {"f32", "f64", NULL};
@@ -383,12 +425,17 @@ int cbi_script_make_net(lua_State *L) {
         lua_getfield(L, -1, "bidirectional");
         layer->bidirectional = lua_toboolean(L, -1);
         lua_pop(L, 1);
+        lua_getfield(L, -1, "residual");
+        layer->residual = lua_toboolean(L, -1);
+        lua_pop(L, 1);
         lua_getfield(L, -1, "settings");
         lua_replace(L, -2);
         layer->settings =
             cbi_script_read_overrides(L, lua_gettop(L), &layer->setting_count); /* on the stack */
         lua_remove(L, -3);
     }
+    luaL_checktype(L, 5, LUA_TTABLE);
+    const cb_regularisers regularisers = read_regularisers(L, 5);
     cbi_net *net = lua_newuserdatauv(L, sizeof *net, 0);
     *net = (cbi_net){0};
     if (luaL_newmetatable(L, CBI_SCRIPT_NET)) {
@@ -398,7 +445,7 @@ int cbi_script_make_net(lua_State *L) {
         lua_setfield(L, -2, "__index");
     }
     lua_setmetatable(L, -2);
-    if (cbi_net_init(net, layers, n, kind, I, use_reference, &err) == CB_OK &&
+    if (cbi_net_init(net, layers, n, kind, I, &regularisers, use_reference, &err) == CB_OK &&
         cbi_net_draw(net, 1, NULL, 0, &err) == CB_OK)
         return 1;
     if (err.code == CB_ENOMEM)

@@ -9,70 +9,29 @@ local fault, show = values.fault, values.show
 
 local NET_KEYS = {
   cell = true, layers = true, depth = true, set = true, input = true, hidden = true,
-  bidirectional = true, precision = true, seed = true, init = true,
+  bidirectional = true, residual = true, precision = true, seed = true, init = true,
+  variational_input = true, variational_state = true, recurrent_dropout = true, zoneout = true,
 }
-local LAYER_KEYS = { set = true, hidden = true, bidirectional = true }
 local MOST_LAYERS, MOST_SIZE = 256, 1 << 20
-
--- A cell as people give it: the name of a registered one, or a cb.cell.
-local function read_cell(item, where)
-  if values.is(item, cells.Cell) then
-    return item
-  elseif type(item) ~= "string" then
-    fault("%s: expected the name of a cell or a cb.cell, got %s", where, show(item))
-  end
-  local cell, message = cells.registered(item)
-  if not cell then
-    fault("%s: %s", where, message)
-  end
-  return cell
-end
-
--- What C needs of one layer.
-local function expand(cell, given, hidden, both, where)
-  if both ~= nil and type(both) ~= "boolean" then
-    fault("%s: bidirectional: expected true or false, got %s", where, show(both))
-  end
-  local set = {}
-  for name, value in next, cell.set do
-    set[name] = value
-  end
-  if given ~= nil then
-    local own = cells.check_set(given, cell.settings, cell.maker ~= nil, where .. ": set")
-    for name, value in next, own do
-      set[name] = value
-    end
-  end
-  local text, overrides = cells.expand(cell, set)
-  return { name = cell.name, text = text, settings = overrides, hidden = hidden,
-           bidirectional = both }
-end
 
 local function read_hidden(value, where)
   return values.integer(value, 1, MOST_SIZE, where .. ": hidden")
 end
 
--- `layers = { ... }`: each a cell, or { cell, set =, hidden = }.
+-- `layers = { ... }`, as of a cb.stack; and what the net says of all of them.
 local function read_layers(options)
-  local n = values.list(options.layers, "cb.net: layers")
-  if n == 0 or n > MOST_LAYERS then
-    fault("cb.net: layers: expected 1 to %d layers, got %d", MOST_LAYERS, n)
-  end
-  local list = {}
-  for i = 1, n do
-    local where, item, own = ("cb.net: layers[%d]"):format(i), options.layers[i], {}
-    if type(item) == "table" and getmetatable(item) == nil then
-      own, item = item, item[1]
-      values.check_keys(own, LAYER_KEYS, where, 1)
+  local where = "cb.net: layers"
+  local list = cells.layers(options.layers, values.list(options.layers, where), where)
+  for i, layer in ipairs(list) do
+    if layer.hidden == nil then
+      layer.hidden = read_hidden(options.hidden, ("%s[%d]"):format(where, i))
     end
-    local cell, hidden, both = read_cell(item, where), own.hidden, own.bidirectional
-    if hidden == nil then
-      hidden = options.hidden
+    if layer.bidirectional == nil then
+      layer.bidirectional = options.bidirectional
     end
-    if both == nil then
-      both = options.bidirectional
+    if layer.residual == nil and i > 1 then
+      layer.residual = options.residual
     end
-    list[i] = expand(cell, own.set, read_hidden(hidden, where), both, where)
   end
   return list
 end
@@ -84,11 +43,12 @@ local function repeat_cell(options)
     depth = 1
   end
   values.integer(depth, 1, MOST_LAYERS, "cb.net: depth")
-  local cell = read_cell(options.cell, "cb.net: cell")
+  local cell = cells.given(options.cell, "cb.net: cell")
   local hidden = read_hidden(options.hidden, "cb.net")
   local list = {}
   for i = 1, depth do
-    list[i] = expand(cell, options.set, hidden, options.bidirectional, "cb.net")
+    list[i] = cells.layer(cell, options.set, "cb.net")
+    list[i].residual = i > 1 and options.residual or nil
   end
   if cell.lowest then
     local below, message = cells.registered(cell.lowest)
@@ -98,9 +58,45 @@ local function repeat_cell(options)
     elseif not below then
       fault("cb.net: cell '%s': its lowest layer: %s; name both in `layers`", cell.name, message)
     end
-    list[1] = expand(below, nil, hidden, options.bidirectional, "cb.net")
+    list[1] = cells.layer(below, nil, "cb.net")
+  end
+  for _, layer in ipairs(list) do
+    layer.hidden, layer.bidirectional = hidden, options.bidirectional
   end
   return list
+end
+
+-- A rate of a regulariser.
+local function read_rate(value, where)
+  if value == nil then
+    return 0.0
+  elseif not math.type(value) or not (value >= 0 and value < 1) then
+    fault("%s: expected a number from 0, below 1, got %s", where, show(value))
+  end
+  return value + 0.0
+end
+
+-- The regularisers of the net; zoneout is one rate, or a table of rates by state.
+local function read_regularisers(options)
+  local rates = {}
+  for _, name in ipairs { "variational_input", "variational_state", "recurrent_dropout" } do
+    rates[name] = read_rate(options[name], "cb.net: " .. name)
+  end
+  local zoneout, list = options.zoneout, {}
+  if type(zoneout) == "table" and getmetatable(zoneout) == nil then
+    for state, rate in pairs(zoneout) do
+      if type(state) ~= "string" then
+        fault("cb.net: zoneout: expected rates by the names of states, got %s as a key",
+          show(state))
+      end
+      list[#list + 1] = { state = state, rate = read_rate(rate, "cb.net: zoneout." .. state) }
+    end
+    table.sort(list, function(a, b) return a.state < b.state end)
+  elseif zoneout ~= nil then
+    list[1] = { rate = read_rate(zoneout, "cb.net: zoneout") }
+  end
+  rates.zoneout = list
+  return rates
 end
 
 -- input = 3, { index = 65 } or 0.
@@ -113,8 +109,9 @@ local function read_input(input)
   return I == 0 and "none" or "dense", I
 end
 
--- cb.net{ cell =, depth =, set = | layers =, input =, hidden =, bidirectional =,
---         precision =, seed =, init = }
+-- cb.net{ cell =, depth =, set = | layers =, input =, hidden =, bidirectional =, residual =,
+--         precision =, seed =, init =, variational_input =, variational_state =,
+--         recurrent_dropout =, zoneout = }
 function net.create(options)
   values.check_keys(values.options(options, "cb.net"), NET_KEYS, "cb.net")
   if (options.cell == nil) == (options.layers == nil) then
@@ -131,9 +128,12 @@ function net.create(options)
   elseif precision ~= "f32" and precision ~= "f64" then
     fault("cb.net: precision: expected \"f32\" or \"f64\", got %s", show(precision))
   end
+  for _, name in ipairs { "bidirectional", "residual" } do
+    cells.flag(options[name], "cb.net: " .. name)
+  end
   local kind, I = read_input(options.input)
   local layers = options.layers and read_layers(options) or repeat_cell(options)
-  local made, message = core.net(layers, kind, I, precision)
+  local made, message = core.net(layers, kind, I, precision, read_regularisers(options))
   if not made then
     fault("cb.net: %s", message)
   end

@@ -47,9 +47,11 @@ static cb_status check_memory(const cbi_net *net, size_t B, size_t frames, cb_er
 /* ---- the net ---- */
 
 cb_status cbi_net_init(cbi_net *net, const cb_layer_spec *layers, size_t n, cb_input_kind kind,
-                       size_t I, int use_reference, cb_err *err) {
-    cb_status st = cb_stack_create(&net->stack, layers, n, kind, I, err);
-    if (st != CB_OK)
+                       size_t I, const cb_regularisers *regularisers, int use_reference,
+                       cb_err *err) {
+    cb_status st;
+    if ((st = cb_stack_create(&net->stack, layers, n, kind, I, err)) != CB_OK ||
+        (st = cb_stack_regularise(net->stack, regularisers, err)) != CB_OK)
         return st;
     if ((st = check_memory(net, 1, 1, err)) != CB_OK)
         return st;
@@ -71,9 +73,10 @@ cb_status cbi_net_init(cbi_net *net, const cb_layer_spec *layers, size_t n, cb_i
 }
 
 void cbi_net_fini(cbi_net *net) {
-    void *const blocks[] = {net->w,    net->gradient, net->fresh,  net->start, net->single,
-                            net->rows, net->first,    net->length, net->place, net->x,
-                            net->dx,   net->y,        net->dy,     net->index, net->state};
+    void *const blocks[] = {net->w,      net->gradient, net->fresh, net->start,
+                            net->single, net->rows,     net->first, net->length,
+                            net->place,  net->x,        net->dx,    net->y,
+                            net->dy,     net->index,    net->state, net->named};
     cb_engine_destroy(net->engine);
     cb_reference_destroy(net->reference);
     cb_stack_destroy(net->stack);
@@ -170,6 +173,16 @@ cb_status cbi_net_start(cbi_net *net, size_t b, uint32_t t, cb_err *err) {
     net->start[net->place[b]] = t;
     net->steps.start = net->start;
     return CB_OK;
+}
+
+cb_status cbi_net_masks(cbi_net *net, int drawn, uint64_t seed, cb_err *err) {
+    if (cbi_grow((void **)&net->named, &net->named_capacity, net->B + 1, sizeof *net->named))
+        return no_memory(err);
+    for (size_t b = 0; b < net->B; b++)
+        net->named[net->place[b]] = b;
+    const uint64_t *named = drawn ? net->named : NULL;
+    return net->reference ? cb_reference_set_masks(net->reference, seed, named, net->B, err)
+                          : cb_engine_set_masks(net->engine, seed, named, net->B, err);
 }
 
 size_t cbi_net_frame(const cbi_net *net, size_t t, size_t b) {

@@ -32,10 +32,12 @@ typedef struct cbi_net {
     size_t *length;  /* [B] */
     size_t *place;   /* [B], row of a sequence */
     uint32_t *start; /* [B] in rows, t of the first step */
+    uint64_t *named; /* [B] in rows, names of the sequences for masks */
     double *x, *dx;  /* [frames][I] */
     double *y, *dy;  /* [frames][output dim] */
     int32_t *index;  /* [frames] */
     size_t rows_capacity, first_capacity, length_capacity, place_capacity, start_capacity;
+    size_t named_capacity;
     size_t x_capacity, dx_capacity, y_capacity, dy_capacity, index_capacity;
     double *state; /* [B][dim of a state], for one at a time */
     size_t state_capacity;
@@ -44,7 +46,9 @@ typedef struct cbi_net {
 
 /* `net` is zeroed by the caller, and cbi_net_fini is due whatever this returns. */
 CB_MUST_USE cb_status cbi_net_init(cbi_net *net, const cb_layer_spec *layers, size_t n,
-                                   cb_input_kind kind, size_t I, int use_reference, cb_err *err);
+                                   cb_input_kind kind, size_t I,
+                                   const cb_regularisers *regularisers, int use_reference,
+                                   cb_err *err);
 void cbi_net_fini(cbi_net *net);
 
 /* A number as the net can hold it; not finite if it cannot. */
@@ -65,6 +69,9 @@ CB_MUST_USE cb_status cbi_net_shape(cbi_net *net, cb_err *err);
 /* Sequences go on at these steps: t of each one's first, in the caller's order (cells with clocks
  * read it); without this call, at 0. After cbi_net_shape. */
 CB_MUST_USE cb_status cbi_net_start(cbi_net *net, size_t b, uint32_t t, cb_err *err);
+/* Masks of regularisers for the next pass: drawn from a seed, or their expectations. Sequences are
+ * told apart by their place in the caller's order. After cbi_net_shape. */
+CB_MUST_USE cb_status cbi_net_masks(cbi_net *net, int drawn, uint64_t seed, cb_err *err);
 /* The frame of sequence b at step t < length[b]. */
 size_t cbi_net_frame(const cbi_net *net, size_t t, size_t b);
 

@@ -29,7 +29,7 @@ function plans.make(cell, common, search)
   for name, entry in pairs(own) do
     plan.entries[name] = entry
   end
-  if not plan.entries.hidden and not plan.entries.params then
+  if not plan.entries.hidden and not plan.entries.params and not cell.is_sized then
     fault("cb.study: cell '%s': expected `hidden` or `params`, in the study, in its space, or with "
       .. "the cell", cell.name)
   end
@@ -62,7 +62,7 @@ local function fallback(cell, name)
     return row.default
   elseif name == "depth" then
     return 1
-  elseif name == "bidirectional" then
+  elseif name == "bidirectional" or name == "residual" then
     return false
   end
   local value = cell.set[name]

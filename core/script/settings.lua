@@ -8,7 +8,9 @@ local settings = {}
 
 local fault, show = values.fault, values.show
 
-local SIZE = { hidden = true, params = true, depth = true, bidirectional = true }
+local SIZE = { hidden = true, params = true, depth = true, bidirectional = true, residual = true }
+-- What a stack of its own layers leaves open; sizes only where a layer has none of its own.
+local OF_STACK = { hidden = true, params = true, bidirectional = true, residual = true }
 
 -- The table of training settings by name, read once.
 local train_rows
@@ -29,6 +31,10 @@ end
 -- cell does not know it.
 local function target(cell, name)
   if SIZE[name] then
+    if cell.layers and (not OF_STACK[name]
+        or cell.is_sized and (name == "hidden" or name == "params")) then
+      return nil
+    end
     return "size"
   elseif train()[name] then
     return "train"
@@ -99,7 +105,10 @@ end
 
 -- The names that may stand in a space of these cells.
 local function known_names(cell_list)
-  local known = { hidden = true, params = true, depth = true, bidirectional = true }
+  local known = {}
+  for name in pairs(SIZE) do
+    known[name] = true
+  end
   for name in pairs(train()) do
     known[name] = true
   end
@@ -155,8 +164,11 @@ local function read_level(options, cell_list, where)
       add(name, value, where .. ": train.", own)
     end
   end
-  for _, name in ipairs { "hidden", "params", "depth", "bidirectional", "init" } do
+  for _, name in ipairs { "hidden", "params", "depth", "bidirectional", "residual", "init" } do
     if options[name] ~= nil then
+      if own and not target(cell_list[1], name) then
+        fault("%s: %s: a stack has its layers, and their sizes, of its own", where, name)
+      end
       add(name, options[name], where .. ": ", own)
     end
   end

@@ -8,13 +8,13 @@ local train, target = settings.train, settings.target
 
 local STUDY_KEYS = {
   name = true, task = true, cells = true, search = true, space = true, train = true, seeds = true,
-  hidden = true, params = true, depth = true, bidirectional = true, keep = true, init = true,
-  confirm = true, factors = true, reproduces = true,
+  hidden = true, params = true, depth = true, bidirectional = true, residual = true, keep = true,
+  init = true, confirm = true, factors = true, reproduces = true,
 }
 local CONFIRM_KEYS = { top = true, seeds = true }
 local ENTRY_KEYS = {
   name = true, set = true, space = true, train = true, hidden = true, params = true, depth = true,
-  bidirectional = true, init = true,
+  bidirectional = true, residual = true, init = true,
 }
 ---------------------------------------------------------------------------------------------------
 -- Reading the study.
@@ -35,7 +35,7 @@ local function read_cell(item, where)
       fault("%s: %s", where, message)
     end
   else
-    fault("%s: expected the name of a cell or a cb.cell, got %s", where, show(item))
+    fault("%s: expected the name of a cell, a cb.cell or a cb.stack, got %s", where, show(item))
   end
   local copy = setmetatable({}, cells.Cell)
   for key, value in next, cell do
@@ -71,7 +71,9 @@ local function read_cells(list)
     by_name[cell.name] = cell
     where = ("cb.study: cell '%s'"):format(cell.name)
     cell.level = settings.read_level(own, { cell }, where)
-    if own.set ~= nil then
+    if own.set ~= nil and cell.layers then
+      fault("%s: set: the settings of a stack's cells stand with its layers", where)
+    elseif own.set ~= nil then
       local set = cells.check_set(own.set, cell.settings, cell.maker ~= nil, where .. ": set")
       for name, value in pairs(set) do
         if cell.level[name] then
@@ -189,12 +191,36 @@ local function locate(study, index)
   end
 end
 
-local function layers(study, cell, set, depth, both)
+-- The layers of a cb.stack; what the study says of all layers holds where a layer does not say it.
+local function own_layers(cell, both, linked)
+  local list = {}
+  for i, layer in ipairs(cell.layers) do
+    local copy = {}
+    for name, value in next, layer do
+      copy[name] = value
+    end
+    if copy.bidirectional == nil then
+      copy.bidirectional = both
+    end
+    if copy.residual == nil and i > 1 then
+      copy.residual = linked
+    end
+    list[i] = copy
+  end
+  return list
+end
+
+-- Links go around all layers but the lowest, which reads the data.
+local function layers(study, cell, set, depth, both, linked)
+  if cell.layers then
+    return own_layers(cell, both, linked)
+  end
   local text, overrides = cells.expand(cell, set)
   local list = {}
   for i = 1, depth do
     list[i] = {
       name = cell.name, text = text, settings = values.object(overrides), bidirectional = both,
+      residual = i > 1 and linked or nil,
     }
   end
   if cell.lowest then
@@ -231,7 +257,7 @@ local function make_trial(study, index, fresh)
       set[name] = value
     end
   end
-  if (found.hidden == nil) == (found.params == nil) then
+  if not cell.is_sized and (found.hidden == nil) == (found.params == nil) then
     fault("cell '%s': expected `hidden` or `params`, got %s", cell.name,
       found.hidden == nil and "neither" or "both")
   end
@@ -248,7 +274,7 @@ local function make_trial(study, index, fresh)
     spec = {
       task = { name = study.task.name, settings = study.task.settings },
       layers = layers(study, cell, set, found.depth == nil and 1 or found.depth,
-        found.bidirectional or nil),
+        found.bidirectional or nil, found.residual or nil),
       hidden = found.hidden, params = found.params, train = given, seed = seed,
     },
   }

@@ -8,7 +8,7 @@ local fault, show = values.fault, values.show
 
 local TRAIN_KEYS = {
   task = true, cell = true, hidden = true, params = true, depth = true, bidirectional = true,
-  init = true, train = true, seed = true, on_epoch = true,
+  residual = true, init = true, train = true, seed = true, on_epoch = true,
 }
 
 -- Messages of the study are told as ours.
@@ -23,7 +23,8 @@ local function specify(options)
   local ok, result = pcall(study.create, "", {
     name = "cb.train", task = options.task, cells = { options.cell }, hidden = options.hidden,
     params = options.params, depth = options.depth,
-    bidirectional = options.bidirectional, init = options.init, train = options.train,
+    bidirectional = options.bidirectional, residual = options.residual,
+    init = options.init, train = options.train,
     seeds = options.seed ~= nil and { options.seed } or nil,
   })
   if ok and #result ~= 1 then
@@ -44,8 +45,8 @@ end
 
 local train = {}
 
--- cb.train{ task =, cell =, hidden = | params =, depth =, bidirectional =, init =, train =,
---           seed =, on_epoch = }
+-- cb.train{ task =, cell =, hidden = | params =, depth =, bidirectional =, residual =, init =,
+--           train =, seed =, on_epoch = }
 function train.run(options)
   values.check_keys(values.options(options, "cb.train"), TRAIN_KEYS, "cb.train")
   local on_epoch = options.on_epoch

@@ -73,6 +73,16 @@ static int keep_settings(cbi_window *w, cb_trial_info *info, const cb_study_tria
     return 1;
 }
 
+/* The text of the cell that the name speaks of: of all layers, or of the top one where the lowest
+ * stands in for a cell that needs a layer below. */
+static cb_status cell_text(char **out, const cb_stack *stack, cb_err *err) {
+    const cb_cell *top = cb_stack_cell(stack, cb_stack_layer_count(stack) - 1);
+    if (cb_cell_lowest(top) == NULL)
+        return cb_stack_text(stack, out, err);
+    *out = cbi_strdup(cb_cell_text(top));
+    return *out ? CB_OK : cb_fail(err, CB_ENOMEM, "study: out of memory");
+}
+
 /* Describes the trial; destroys it, also when that fails. */
 static cb_status take(cbi_window *w, const cb_task *task, const cb_study_trial *given,
                       cb_err *err) {
@@ -81,16 +91,16 @@ static cb_status take(cbi_window *w, const cb_task *task, const cb_study_trial *
     const cb_stack *stack = cb_trial_stack(trial);
     const cb_data *data = cb_task_data(task);
     size_t bytes = 0;
+    char *text = NULL;
     cb_status st = cb_trial_memory(trial, &bytes, err);
-    if (st != CB_OK)
+    if (st != CB_OK || (st = cell_text(&text, stack, err)) != CB_OK)
         goto out;
     *info = (cb_trial_info){
         .key = cb_trial_key(trial),
         .spec = cb_trial_spec(trial),
         .task_open = cb_task_settings(task),
         .cell = given->cell,
-        /* Of the top layer: the one that the name speaks of. */
-        .cell_text = cb_cell_text(cb_stack_cell(stack, cb_stack_layer_count(stack) - 1)),
+        .cell_text = text,
         .cell_source = given->cell_source != NULL ? given->cell_source : "",
         .task = cb_task_get_def(task)->name,
         .task_identity = cb_task_identity(task),
@@ -111,6 +121,7 @@ static cb_status take(cbi_window *w, const cb_task *task, const cb_study_trial *
         st = cb_fail(err, CB_ENOMEM, "no memory for a window of trials");
     }
 out:
+    cbi_free(text);
     cb_trial_destroy(given->trial);
     return st;
 }

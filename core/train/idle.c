@@ -35,6 +35,17 @@ static void tell_why(cb_idle_setting *out, const json_t *given, const json_t *re
         (void)snprintf(out->why, sizeof out->why, "%s '%s' does not read it", chooser, chosen);
     else if (strcmp(name, "updates") == 0 || strcmp(name, "operations") == 0)
         (void)snprintf(out->why, sizeof out->why, "the epochs are over before");
+    else if (strcmp(name, "variational_input") == 0)
+        (void)snprintf(out->why, sizeof out->why, "no layer has numbers as its input");
+    else if (strcmp(name, "variational_state") == 0)
+        (void)snprintf(out->why, sizeof out->why, "no matrix multiplies a state of the cell");
+    else if (strcmp(name, "recurrent_dropout") == 0)
+        (void)snprintf(out->why, sizeof out->why, "no state of the cell keeps a share of itself");
+    else if (strcmp(name, "zoneout_c") == 0)
+        (void)snprintf(out->why, sizeof out->why,
+                       "the cell has no state c, or its share is that of zoneout");
+    else if (strcmp(name, "zoneout") == 0)
+        (void)snprintf(out->why, sizeof out->why, "zoneout_c is read for the only state");
     else if (strcmp(name, "order") == 0)
         (void)snprintf(out->why, sizeof out->why, "unroll goes through the split as it stands");
     else if (strcmp(name, "forget_bias") == 0)

@@ -57,6 +57,9 @@ CB_MUST_USE cb_status cbi_options_resolve(json_t **out, const json_t *given, con
 CB_MUST_USE cb_status cbi_options_read(cbi_options *out, json_t *resolved, const cb_stack *stack,
                                        const cb_data *data, cb_err *err);
 void cbi_options_fini(cbi_options *options);
+/* Puts the regularisers of resolved settings into the stack, and takes those settings away that
+ * change nothing in it. */
+CB_MUST_USE cb_status cbi_regularise(cb_stack *stack, json_t *resolved, cb_err *err);
 
 /* The setting whose value decides whether this one is read; NULL: none does. */
 const char *cbi_options_chooser(const char *setting);

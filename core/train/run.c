@@ -100,6 +100,16 @@ static cb_status make_masks(cbi_run *r, cb_err *err) {
     return CB_OK;
 }
 
+/* Names for the sequences of any batch of training. */
+static cb_status make_names(cbi_run *r, cb_err *err) {
+    size_t masks;
+    (void)cb_stack_masks(r->trial->stack, &masks);
+    if (masks > 0 &&
+        (r->named = cbi_calloc(r->packed->most_sequences + 1, sizeof *r->named)) == NULL)
+        return cb_fail(err, CB_ENOMEM, "train: %zu sequences", r->packed->most_sequences);
+    return CB_OK;
+}
+
 static cb_status make_vectors(cbi_run *r, cb_err *err) {
     size_t readout;
     cb_status st = cbi_readout_count(r->trial->stack, r->data, &readout, err);
@@ -182,7 +192,7 @@ cb_status cbi_run_init(cbi_run *r, cb_err *err) {
     if ((st = cbi_readout_init(&r->readout, r->data, cb_stack_output_dim(t->stack), frames,
                                sequences, err)) != CB_OK ||
         (st = init_segments(r, err)) != CB_OK || (st = make_spans(r, err)) != CB_OK ||
-        (st = make_masks(r, err)) != CB_OK)
+        (st = make_masks(r, err)) != CB_OK || (st = make_names(r, err)) != CB_OK)
         return st;
     return draw_weights(r, err);
 }
@@ -197,6 +207,7 @@ void cbi_run_fini(cbi_run *r) {
     cbi_aligned_free(r->mask);
     cbi_aligned_free(r->masked);
     cbi_aligned_free(r->noisy);
+    cbi_free(r->named);
     cbi_free(r->told);
     cbi_free(r->spans);
     cbi_free(r->order);

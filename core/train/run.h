@@ -41,6 +41,7 @@ typedef struct cbi_run {
     cbi_batch *packed;         /* what the coming update is made from: train, or a stream's chunk */
     size_t stack_count, count; /* weights of the stack; all */
     float *w, *g, *best, *state[CBI_MOST_STATES];
+    uint64_t *named;   /* [most sequences] names of a batch's sequences, for masks; else NULL */
     float *noisy;      /* [count] weights with noise; else NULL */
     float *mask;       /* [frames][H] dropout before the readout: factors; else NULL */
     float *masked;     /* the same: the output that the readout sees */

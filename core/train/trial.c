@@ -24,8 +24,8 @@ static cb_status out_of_memory(cb_err *err) {
 static const char *const spec_keys[] = {"format", "task",  "layers", "depth", "hidden",
                                         "params", "train", "seed",   NULL};
 static const char *const task_keys[] = {"name", "settings", "sha256", NULL};
-static const char *const layer_keys[] = {"name",          "text",   "settings",
-                                         "bidirectional", "hidden", NULL};
+static const char *const layer_keys[] = {"name",     "text",   "settings", "bidirectional",
+                                         "residual", "hidden", NULL};
 
 static cb_status check_keys(const json_t *object, const char *const *known, const char *where,
                             cb_err *err) {
@@ -119,6 +119,16 @@ static cb_status read_setting(cb_cell_setting *out, const char *name, const json
     return CB_OK;
 }
 
+/* 0 if the key is missing. */
+static cb_status read_flag(const json_t *object, const char *key, const char *where, int *out,
+                           cb_err *err) {
+    const json_t *v = json_object_get(object, key);
+    if (v != NULL && !json_is_boolean(v))
+        return cb_fail(err, CB_EARG, "%s: %s: expected true or false", where, key);
+    *out = json_is_true(v);
+    return CB_OK;
+}
+
 static cb_status read_layer(cb_layer_spec *out, const json_t *layer, const char *where,
                             cb_err *err) {
     cb_status st;
@@ -134,10 +144,9 @@ static cb_status read_layer(cb_layer_spec *out, const json_t *layer, const char 
     if (out->name == NULL)
         out->name = "cell";
     out->hidden = (size_t)hidden;
-    const json_t *both = json_object_get(layer, "bidirectional");
-    if (both != NULL && !json_is_boolean(both))
-        return cb_fail(err, CB_EARG, "%s: bidirectional: expected true or false", where);
-    out->bidirectional = json_is_true(both);
+    if ((st = read_flag(layer, "bidirectional", where, &out->bidirectional, err)) != CB_OK ||
+        (st = read_flag(layer, "residual", where, &out->residual, err)) != CB_OK)
+        return st;
     /* An empty Lua table may come as an empty list. */
     if (settings == NULL || (json_is_array(settings) && json_array_size(settings) == 0))
         return CB_OK;
@@ -290,6 +299,8 @@ static cb_status make_spec(cb_trial *trial, const layers *all, json_t *task, cb_
                       "hidden", (json_int_t)all->spec[l].hidden);
         /* Named only where it is so: other layers keep the form that they have always had. */
         failed = (both && layer && json_object_set_new(layer, "bidirectional", json_true())) ||
+                 (all->spec[l].residual && layer &&
+                  json_object_set_new(layer, "residual", json_true())) ||
                  json_array_append_new(list, layer) != 0;
         unit += both ? 2 : 1;
     }
@@ -325,6 +336,7 @@ static cb_status fill_trial(cb_trial *trial, const json_t *raw, const cb_task *t
         (st = make_stack(trial, raw, &all, err)) != CB_OK ||
         (st = cbi_options_resolve(&trial->train, json_object_get(raw, "train"), trial->stack,
                                   trial->data, err)) != CB_OK ||
+        (st = cbi_regularise(trial->stack, trial->train, err)) != CB_OK ||
         (st = cbi_options_read(&trial->options, trial->train, trial->stack, trial->data, err)) !=
             CB_OK ||
         (st = cbi_options_idle(&trial->idle, &trial->idle_count, json_object_get(raw, "train"),

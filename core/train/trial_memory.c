@@ -155,6 +155,7 @@ cb_status cb_trial_memory(const cb_trial *trial, size_t *bytes, cb_err *err) {
         cb_size_add(total, batches, &total) != CB_OK ||
         cb_size_add(total, readout, &total) != CB_OK ||
         add_product(&total, rows, sizeof(cbi_told)) != CB_OK ||
+        add_product(&total, training.B, 2 * sizeof(uint64_t)) != CB_OK ||
         (o->dropout > 0 && add_product(&total, training.frames * sizeof(float),
                                        masked_floats(trial->stack)) != CB_OK))
         return too_large(trial, err);

@@ -101,6 +101,18 @@ static void apply_update(cbi_run *r, cbi_step step) {
     r->now.updates++;
 }
 
+/* The masks of regularisers belong to the epoch and to the sequence, which its first frame names:
+ * in streams a sequence keeps them from chunk to chunk. */
+static cb_status name_sequences(cbi_run *r, cb_err *err) {
+    enum { FRAME_BITS = 40 };
+    const cbi_batch *batch = r->packed;
+    for (size_t i = 0; i < batch->steps.B; i++) {
+        const size_t gone = batch->steps.start ? batch->steps.start[i] : 0;
+        r->named[i] = ((uint64_t)r->now.epoch << FRAME_BITS) + batch->members[i].from - gone;
+    }
+    return cb_engine_set_masks(r->engine, r->trial->seed, r->named, batch->steps.B, err);
+}
+
 /* Noise on the batch and on the weights of the coming update; masks for its layers. */
 static cb_status disturb(cbi_run *r, cb_err *err) {
     const cbi_options *o = &r->trial->options;
@@ -120,8 +132,8 @@ static cb_status disturb(cbi_run *r, cb_err *err) {
             cbi_noise_add(&stream, o->weight_noise, r->noisy + r->spans[i].offset,
                           r->spans[i].count);
     }
-    cb_status st = CB_OK;
-    if (o->dropout > 0 && cb_stack_layer_count(r->trial->stack) > 1)
+    cb_status st = r->named ? name_sequences(r, err) : CB_OK;
+    if (st == CB_OK && o->dropout > 0 && cb_stack_layer_count(r->trial->stack) > 1)
         st = cb_engine_set_dropout(r->engine, o->dropout, r->trial->seed, r->now.updates + 1, err);
     return st == CB_OK ? cbi_use_weights(r, r->noisy ? r->noisy : r->w, err) : st;
 }

@@ -464,3 +464,76 @@ test("a net is closed once", function()
   check.raises(function() net:get() end, "closed")
   check.raises(function() net:forward { { { 1, 2 } } } end, "closed")
 end)
+
+local function sum(t)
+  local s = 0
+  for _, v in ipairs(t) do
+    s = s + (type(v) == "table" and sum(v) or v)
+  end
+  return s
+end
+
+test("masks are drawn from a seed, and else stand for their expectations", function()
+  local x = {}
+  for t = 1, 6 do
+    x[t] = { { 0.3, -t }, { 0.1 * t, 1 } }
+  end
+  for _, precision in ipairs { "f32", "f64" } do
+    local net = cb.net {
+      cell = "lstm", input = 2, hidden = 8, precision = precision, variational_input = 0.2,
+      variational_state = 0.2, recurrent_dropout = 0.2, zoneout = { h = 0.1, c = 0.5 },
+    }
+    local expected = sum(net:forward(x))
+    check.equal(sum(net:forward(x)), expected)
+    local whole = net:forward(x, { masks = 7 })
+    check.equal(sum(whole) ~= expected, true)
+    check.equal(sum(net:forward(x, { masks = 7 })), sum(whole))
+    check.equal(sum(net:forward(x, { masks = 8 })) ~= sum(whole), true)
+    -- Cut in two, each sequence keeps its masks.
+    net:forward({ x[1], x[2] }, { masks = 7 })
+    local rest = net:forward({ x[3], x[4], x[5], x[6] }, {
+      masks = 7, start = { 2, 2 },
+      initial = { ["1.h"] = net:state("1.h"), ["1.c"] = net:state("1.c") },
+    })
+    for t = 1, 4 do
+      check.equal(sum(rest[t]), sum(whole[t + 2]))
+    end
+    check.equal(sum(net:forward(x)), expected)
+    net:forward(x, { masks = 7 })
+    net:backward(whole)
+  end
+end)
+
+test("regularisers that are wrong are told", function()
+  local function net(options)
+    options.cell, options.input, options.hidden = "gru", 2, 3
+    return cb.net(options)
+  end
+  check.raises(function() net { zoneout = 1 } end, "zoneout", "below 1", "1")
+  check.raises(function() net { zoneout = { c = 0.1 } } end, "no cell here has a state 'c'")
+  check.raises(function() net { zoneout = { h = "x" } } end, "zoneout.h")
+  check.raises(function() net { zoneout = { 0.1 } } end, "names of states")
+  check.raises(function() net { recurrent_dropout = -0.1 } end, "recurrent_dropout")
+  check.raises(function() net { variational = 0.1 } end, "variational")
+  check.raises(function() net { residual = 1 } end, "residual", "true or false")
+  check.raises(function()
+    net { zoneout = 0.1 }:forward({ { { 1, 2 } } }, { masks = -1 })
+  end, "masks")
+end)
+
+test("a residual link adds a layer's input to its output", function()
+  local plain = cb.net { layers = { "rnn", "gru" }, input = 2, hidden = 3, precision = "f64" }
+  local linked = cb.net { layers = { "rnn", "gru" }, input = 2, hidden = 3, precision = "f64",
+                          residual = true }
+  local one = cb.net { cell = "rnn", input = 2, hidden = 3, precision = "f64" }
+  local x = { { { 1, 2 } }, { { -1, 0.5 } } }
+  local y, z, below = plain:forward(x), linked:forward(x), one:forward(x)
+  for t = 1, 2 do
+    for i = 1, 3 do
+      check.equal(z[t][1][i], y[t][1][i] + below[t][1][i])
+    end
+  end
+  check.raises(function()
+    cb.net { layers = { "rnn", { "gru", residual = true, hidden = 4 } }, input = 2, hidden = 3 }
+  end, "layer 2: gru: residual: output + input needs one dimension, got 4 and 3")
+end)

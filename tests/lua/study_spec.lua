@@ -460,3 +460,50 @@ test("what a paper published is checked, and becomes JSON", function()
   claim({ setting = "rate", above = 0.5, below = 0.6 }, "one of `above`", "got 2")
   claim({ setting = "rate", below = 2 }, "below", "at most 1")
 end)
+
+test("a stack of cells stands in a study as one", function()
+  local mixed = cb.stack { "lstm", { "gru", hidden = 5, set = {} } }
+  check.contains(tostring(mixed), "cellbench.stack", "lstm-gru")
+  local s = study {
+    cells = { mixed, cb.stack { "gru", "gru", name = "linked", residual = true } }, depth = 3,
+    space = { bidirectional = cb.choice { false, true } },
+  }
+  check.equal(table.concat(s.cells, " "), "lstm-gru linked")
+  local layers = s:trial(1).spec.layers -- the study's depth is not that of a stack
+  check.equal(#layers, 2)
+  check.equal(layers[1].name, "lstm")
+  check.equal(layers[1].hidden, nil)
+  check.equal(layers[2].hidden, 5)
+  check.equal(layers[2].residual, nil)
+  layers = s:trial(2).spec.layers
+  check.equal(layers[1].residual, nil)
+  check.equal(layers[2].residual, true)
+  check.equal(s:trial(3).spec.layers[1].bidirectional, true)
+  -- Where every layer has its size there is none to be given.
+  local sized = cb.stack { { "lstm", hidden = 3 }, { "rnn", hidden = 4 } }
+  s = study { hidden = false, cells = { sized } }
+  check.equal(s:trial(1).spec.hidden, nil)
+end)
+
+test("what is wrong with a stack is told", function()
+  check.raises(function() cb.stack {} end, "1 to 256 layers, got 0")
+  check.raises(function() cb.stack { "lstm", "grew" } end, "cb.stack[2]", "did you mean 'gru'?")
+  check.raises(function() cb.stack { { "lstm", hiden = 3 } } end, "did you mean 'hidden'?")
+  check.raises(function() cb.stack { { "lstm", residual = 1 } } end, "true or false", "1")
+  check.raises(function() cb.stack { "lstm", depth = 3 } end, "depth")
+  check.raises(function() cb.stack { cb.stack { "lstm", "gru" } } end, "a cb.cell")
+  check.raises(function() cb.stack { "lstm", name = "gru" } end, "'gru' is a registered cell")
+  check.raises(function() study { cells = { { cb.stack { "lstm", "gru" }, depth = 2 } } } end,
+    "a stack has its layers")
+  check.raises(function() study { cells = { { cb.stack { "lstm", "gru" }, set = {} } } } end,
+    "stand with its layers")
+end)
+
+test("residual links go around all layers but the lowest", function()
+  local s = study { depth = 3, residual = true }
+  local layers = s:trial(1).spec.layers
+  check.equal(layers[1].residual, nil)
+  check.equal(layers[2].residual, true)
+  check.equal(layers[3].residual, true)
+  check.raises(function() study { residual = "yes" } end, "residual", "true or false")
+end)

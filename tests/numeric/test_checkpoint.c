@@ -144,7 +144,8 @@ static const char *const schedules[] = {"",
                                         ",'schedule':'linear'",
                                         ",'schedule':'plateau','schedule_epochs':1"};
 static const char *const disturbances[] = {
-    "", ",'weight_noise':0.1,'input_noise':0.1,'dropout':0.2,'input_dropout':0.1"};
+    "", ",'weight_noise':0.1,'input_noise':0.1,'dropout':0.2,'input_dropout':0.1",
+    ",'variational_input':0.1,'variational_state':0.2,'zoneout':0.1"};
 static const char *const ends[] = {"", ",'patience':2", ",'updates':7"};
 static const char *const orders[] = {"", ",'unroll':5", ",'order':'sequential','l2':0.01"};
 
@@ -206,6 +207,8 @@ static void test_every_place(void **state) {
         {"copy", COPY LSTM ",'hidden':3,'depth':2,'train':{'epochs':3,'batch':4,'unroll':3,"
                            "'dropout':0.2,'average':'mean'}}"},
         {"copy", COPY LSTM ",'hidden':3,'train':{'epochs':3,'batch':4,'operations':3e4}}"},
+        {"copy", COPY LSTM ",'hidden':3,'train':{'epochs':3,'batch':4,'unroll':3,'zoneout':0.1,"
+                           "'zoneout_c':0.5,'variational_state':0.3,'recurrent_dropout':0.2}}"},
         {"copy", COPY BOTH ",'hidden':3,'depth':2,'train':{'epochs':2,'batch':4,'dropout':0.2}}"},
         {"copy", COPY CLOCKWORK ",'hidden':4,'train':{'epochs':2,'batch':3,'unroll':2}}"},
         {"copy", COPY "'layers':[{'text':\"state h, c[3] = learned\\nc' = tanh(W x + R c)\\n"

@@ -89,6 +89,7 @@ static void test_gradients(void **state) {
         "'input_noise':0.5",
         "'input_dropout':0.4",
         "'dropout':0.3,'weight_noise':0.1,'input_noise':0.2,'input_dropout':0.2",
+        "'variational_input':0.3,'variational_state':0.3,'zoneout':0.3",
     };
     for (size_t i = 0; i < sizeof noises / sizeof *noises; i++) {
         check_gradient(noises[i], "'readout_init':'constant(%.17g)'", LAYER1 + LAYER2, 4);
@@ -100,8 +101,9 @@ static void test_gradients(void **state) {
 /* Noise and masks are of training alone, new in each update, and the same when repeated. */
 static void test_noise_is_of_training(void **state) {
     (void)state;
-    static const char *const noises[] = {"'dropout':0.4", "'weight_noise':0.2", "'input_noise':0.5",
-                                         "'input_dropout':0.4"};
+    static const char *const noises[] = {"'dropout':0.4",           "'weight_noise':0.2",
+                                         "'input_noise':0.5",       "'input_dropout':0.4",
+                                         "'variational_input':0.4", "'variational_state':0.4"};
     record plain, r, again;
     cb_trial_result out = descend("'rate':0,'epochs':2", &plain);
     for (size_t i = 0; i < sizeof noises / sizeof *noises; i++) {
@@ -119,6 +121,22 @@ static void test_noise_is_of_training(void **state) {
         cb_free(b.weights);
     }
     cb_free(out.weights);
+}
+
+/* In evaluation zoneout is the mean of what it does in training, which is not the plain cell. */
+static void test_zoneout(void **state) {
+    (void)state;
+    record plain, r, other;
+    cb_free(descend("'rate':0,'epochs':2", &plain).weights);
+    cb_free(descend("'rate':0,'epochs':2,'zoneout':0.3", &r).weights);
+    cb_free(descend("'rate':0,'epochs':2,'zoneout':0.3,'batch':7", &other).weights);
+    assert_true(mse(&r, 1, CB_VALID) != mse(&plain, 1, CB_VALID));
+    assert_true(mse(&r, 1, CB_VALID) == mse(&r, 2, CB_VALID));
+    assert_true(mse(&r, 1, CB_TRAIN) != mse(&r, 2, CB_TRAIN));
+    /* A mask belongs to its sequence: without updates the batches change nothing but the order in
+     * which losses are summed. */
+    for (size_t epoch = 1; epoch <= 2; epoch++)
+        assert_true(fabs(mse(&r, epoch, CB_TRAIN) - mse(&other, epoch, CB_TRAIN)) < 1e-6);
 }
 
 /* One update with and without a penalty: matrices differ by rate*share*w, vectors do not. */
@@ -295,11 +313,11 @@ static void test_every_allocation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),        cmocka_unit_test(test_noise_is_of_training),
-        cmocka_unit_test(test_penalties),        cmocka_unit_test(test_schedules),
-        cmocka_unit_test(test_averages),         cmocka_unit_test(test_budgets),
-        cmocka_unit_test(test_clip_value),       cmocka_unit_test(test_index_input),
-        cmocka_unit_test(test_every_allocation),
+        cmocka_unit_test(test_gradients),   cmocka_unit_test(test_noise_is_of_training),
+        cmocka_unit_test(test_zoneout),     cmocka_unit_test(test_penalties),
+        cmocka_unit_test(test_schedules),   cmocka_unit_test(test_averages),
+        cmocka_unit_test(test_budgets),     cmocka_unit_test(test_clip_value),
+        cmocka_unit_test(test_index_input), cmocka_unit_test(test_every_allocation),
     };
     return cmocka_run_group_tests(tests, open_tasks, close_tasks);
 }

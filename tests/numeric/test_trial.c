@@ -144,6 +144,11 @@ static void test_what_changes_the_key(void **state) {
         WITH_TRAIN(LSTM, "'input_noise':0.1"),
         WITH_TRAIN(LSTM, "'dropout':0.1"),
         WITH_TRAIN(LSTM, "'input_dropout':0.1"),
+        WITH_TRAIN(LSTM, "'variational_input':0.1"),
+        WITH_TRAIN(LSTM, "'variational_state':0.1"),
+        WITH_TRAIN(LSTM, "'recurrent_dropout':0.1"),
+        WITH_TRAIN(LSTM, "'zoneout':0.1"),
+        WITH_TRAIN(LSTM, "'zoneout_c':0.1"),
         WITH_TRAIN(LSTM, "'average':'ema'"),
         WITH_TRAIN(LSTM, "'average':'mean'"),
         WITH_TRAIN(LSTM, "'updates':199"),
@@ -184,12 +189,22 @@ static void test_what_does_not_change_the_key(void **state) {
         WITH_TRAIN(LSTM, "'clip_value':null,'l2':0,'weight_noise':0.0,'input_noise':0,'dropout':0"),
         WITH_TRAIN(LSTM, "'input_dropout':0,'average':'none','average_decay':0.5"),
         WITH_TRAIN(LSTM, "'schedule':'constant','schedule_factor':0.1,'warm_up':0"),
+        WITH_TRAIN(LSTM, "'variational_input':0,'variational_state':0,'recurrent_dropout':0.0,"
+                         "'zoneout':0,'zoneout_c':null"),
+        WITH_TRAIN(LSTM, "'zoneout_c':0"),
         WITH_TRAIN(LSTM, "'updates':200"), /* 100 epochs of two */
         WITH_TRAIN(LSTM, "'operations':1e15"),
         WITH_TRAIN(LSTM, "'decay':0.5,'weight_decay':2,'average_epochs':9"),
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         expect_keys(adding, base, same[i], 1);
+    expect_keys(adding, WITH_TRAIN(LSTM, "'zoneout':0.1"),
+                WITH_TRAIN(LSTM, "'zoneout':0.1,'zoneout_c':0.1"), 1);
+    expect_keys(adding, WITH_TRAIN(LSTM, "'zoneout':0.1"),
+                WITH_TRAIN(LSTM, "'zoneout':0.1,'zoneout_c':0"), 0);
+    /* What finds no place in a cell. */
+    expect_keys(adding, WITH_TRAIN(RNN, "'batch':8"),
+                WITH_TRAIN(RNN, "'batch':8,'recurrent_dropout':0.3,'zoneout_c':0.5"), 1);
     expect_keys(adding, WITH_TRAIN(LSTM, "'optimiser':'sgd'"),
                 WITH_TRAIN(LSTM, "'optimiser':'sgd','beta1':0.1,'beta2':0.2,'momentum':0.3"), 1);
     /* defaults of settings that depend on others */
@@ -259,6 +274,12 @@ static void test_settings_without_effect(void **state) {
     expect_idle(WITH_TRAIN(RNN, "'forget_bias':1"), "forget_bias: the cell has no vector b_f; ");
     expect_idle(WITH_TRAIN(LSTM, "'forget_bias':1,'init':{'b_f':'zero'}"),
                 "forget_bias: init has a law for b_f; ");
+    expect_idle(WITH_TRAIN(RNN, "'recurrent_dropout':0.3,'zoneout':0.1,'zoneout_c':0.5"),
+                "recurrent_dropout: no state of the cell keeps a share of itself; zoneout_c: the "
+                "cell has no state c, or its share is that of zoneout; ");
+    expect_idle(WITH_TRAIN(LSTM, "'recurrent_dropout':0.3,'zoneout':0.1,'zoneout_c':0.5,"
+                                 "'variational_input':0.1,'variational_state':0.1"),
+                "");
 }
 
 /* LSTM: 4*H*(I+H+1) and the readout's H+1, with I = 2. */
@@ -394,6 +415,12 @@ static void test_refused_courses(void **state) {
         {"'updates':0", "updates"},
         {"'clip_value':0", "clip_value"},
         {"'dropout':1", "dropout"},
+        {"'zoneout':1", "zoneout: expected a number from 0 to 0.99, got 1"},
+        {"'zoneout':{'h':0.1}", "zoneout: expected a number from 0 to 0.99"},
+        {"'zoneout_c':-0.1", "zoneout_c"},
+        {"'zoneout_h':0.1", "did you mean 'zoneout_c'?"},
+        {"'recurrent_dropout':1", "recurrent_dropout"},
+        {"'variational_state':2", "variational_state"},
         {"'weight_noise':-1", "weight_noise"},
         {"'l2':-1", "l2"},
         {"'optimiser':'adadelta','decay':1", "decay"},

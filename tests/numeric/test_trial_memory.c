@@ -116,6 +116,7 @@ static void test_prediction(void **state) {
         "'batch':256",
         "'dropout':0.3,'batch':128",
         "'input_noise':0.1",
+        "'variational_input':0.1,'variational_state':0.1,'recurrent_dropout':0.1,'zoneout':0.1",
     };
     for (size_t i = 0; i < sizeof trains / sizeof *trains; i++) {
         char rest[256];

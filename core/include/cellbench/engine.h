@@ -35,9 +35,8 @@ typedef struct cb_layer_spec {
                           by side, [forward, reverse]. Schuster & Paliwal 1997. A layer above it, or
                           such a layer itself, cannot read lower.* */
     int residual; /* 1: the layer's output is that of its cell plus the layer's input: He et al.
-                     2016. Both must have one dimension, and the input must be dense (else
-                     CB_ESHAPE): in most nets every layer but the lowest. States and lower.* are
-                     the cell's own. */
+                     2016. Both must have one dimension, and the input must be dense (CB_EARG): in
+                     most nets every layer but the lowest. States and lower.* are the cell's own. */
 } cb_layer_spec;
 
 /* A tensor of a stack; its free_count learned numbers stand at w[offset]. */
@@ -55,6 +54,9 @@ typedef struct cb_stack cb_stack;
 CB_API CB_MUST_USE cb_status cb_stack_create(cb_stack **out, const cb_layer_spec *layers, size_t n,
                                              cb_input_kind kind, size_t I, cb_err *err);
 CB_API void cb_stack_destroy(cb_stack *stack);
+/* The equations of the stack: of layers with one text, that text; of others, one text after the
+ * other, each behind a line "# layer 1", or "# layer 2, residual". Caller: cb_free. */
+CB_API CB_MUST_USE cb_status cb_stack_text(const cb_stack *stack, char **out, cb_err *err);
 /* Cells in the stack: each direction of a bidirectional layer counts as one, the forward one first.
  * Wherever a function takes a `layer`, counted from 0, it is one of these. */
 CB_API size_t cb_stack_layer_count(const cb_stack *stack);
@@ -316,7 +318,7 @@ typedef struct cb_check_result {
  * Checks a stack: analytic gradients against 4-point finite differences in f64 (limit 1e-7), and
  * the f32 engine against f64, values and gradients, on sequences of unequal lengths, with given
  * initial states and gradients from final states. `seed` names the draw. A stack with regularisers
- * is checked twice: with masks that are drawn once and held fixed, and with their expectations.
+ * is checked with masks that are drawn once and held fixed; with zoneout also with expectations.
  */
 CB_API CB_MUST_USE cb_status cb_check_stack(const cb_stack *stack, uint64_t seed,
                                             cb_check_result *out, cb_err *err);

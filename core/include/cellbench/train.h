@@ -7,7 +7,8 @@
  *
  *   { "task":   { "name": "music", "settings": { "file": "jsb-chorales-quarter.json" } },
  *     "layers": [ { "name": "lstm", "text": "state h, c\n...", "settings": {"periods": [1,2]},
- *                   "bidirectional": true } ],  // a second cell runs backwards; default false
+ *                   "bidirectional": true,    // a second cell runs backwards; default false
+ *                   "residual": true } ],     // input + output; default false
  *     "depth":  2,                  // repeats the one layer of the list; default: none is repeated
  *     "hidden": 36,                 // size of every layer that has no "hidden" of its own; or
  *                                   // "params": 20000: the largest size that has at most that many
@@ -60,6 +61,13 @@
  *                            the layer above, or the readout, in training; the others are divided
  *                            by 1 - dropout. The recurrence sees all: Zaremba et al. 2014
  *   input_dropout 0          off. The same of dense input
+ *   variational_input 0      off. These five are rates q of regularisers within each cell; what they
+ *   variational_state 0      do to its equations stands in cellbench/cell.h. Masks are drawn anew for
+ *   recurrent_dropout 0      each sequence in each epoch, whatever its batch, and kept from chunk to
+ *   zoneout       0          chunk with `unroll`. Evaluation takes their expectations. zoneout is of
+ *   zoneout_c     null       h and c (of all states where a cell has neither), zoneout_c of c where
+ *                            that is another one. No effect, and not in the identity: where a cell
+ *                            has no place for it
  *   average       "none"     off. Validation, the choice of the best epoch and the test use
  *                            averaged weights: Polyak, Juditsky 1992. ema: the sum over updates t
  *                            of a^(now - t) w_t, divided by the sum of these factors; mean: all
@@ -128,7 +136,9 @@
  * An epoch: a permutation of the training sequences from the stream (seed, "order", epoch), cut
  * into batches; in each, sequences stand longest first, equal ones in the order drawn. Each update:
  * noise and dropout from the streams (seed, purpose, update) with the purposes "noise/input",
- * "noise/weights", "dropout/input", "dropout/<layer>" and "dropout/readout"; forward, loss,
+ * "noise/weights", "dropout/input", "dropout/<layer>" and "dropout/readout"; masks of regularisers
+ * from the streams "mask/..." (cb_engine_set_masks), where a sequence is named by the epoch times 2^40
+ * plus its first frame in the split (of its part, where a stream begins within it); forward, loss,
  * back-propagation through the whole sequences, clip_value, clip, l2, step, limits of the cell;
  * fixed tensors stay. The training metric is the running one, each batch before its update. Then
  * validation. Epoch 0 is validation before the first update; it takes part in the choice of the
