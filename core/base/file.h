@@ -34,4 +34,7 @@ CB_MUST_USE cb_status cbi_file_add(cbi_new_file *file, const void *data, size_t 
 CB_MUST_USE cb_status cbi_file_end(cbi_new_file *file, cb_err *err);
 void cbi_file_drop(cbi_new_file *file);
 
+/* Removes what a killed process left under a temporary name, unless it is still at it. */
+void cbi_file_remove_leftover(const char *name);
+
 #endif

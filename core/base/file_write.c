@@ -41,9 +41,8 @@ static int lock_named(int fd, const char *name) {
     return is_named(fd, name);
 }
 
-/* Removes the file of that name if nobody holds it. Whatever it is, it is not written to: it may be
- * a link. */
-static void remove_leftover(const char *name) {
+/* Whatever has that name is not written to: it may be a link. */
+void cbi_file_remove_leftover(const char *name) {
     int fd = open(name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return;
@@ -56,7 +55,7 @@ static void remove_leftover(const char *name) {
 static int create_locked(const char *name) {
     int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST) {
-        remove_leftover(name);
+        cbi_file_remove_leftover(name);
         fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     }
     if (fd < 0 || lock_named(fd, name))

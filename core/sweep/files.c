@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -151,9 +151,32 @@ static cb_status is_left(cb_store *store, const char *name, int *left, cb_err *e
     return st;
 }
 
+/* <key>.safetensors.tmp-<number> */
+static int is_half_of_weights(const char *name) {
+    static const char half[] = ".safetensors.tmp-";
+    return strspn(name, "0123456789abcdef") == KEY &&
+           strncmp(name + KEY, half, sizeof half - 1) == 0;
+}
+
+/* A worker that outlived its coordinator for a moment may have been at weights that the next run
+ * wrote meanwhile, and will not write again. */
+static void sweep_weights(const cbi_files *files) {
+    const struct dirent *entry;
+    char path[PATH_MAX];
+    DIR *folder = files->weights != NULL ? opendir(files->weights) : NULL;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        const int n = snprintf(path, sizeof path, "%s/%s", files->weights, entry->d_name);
+        if (is_half_of_weights(entry->d_name) && n > 0 && (size_t)n < sizeof path)
+            cbi_file_remove_leftover(path);
+    }
+    if (folder != NULL)
+        closedir(folder);
+}
+
 cb_status cbi_files_sweep(const cbi_files *files, cb_store *store, cb_err *err) {
     const struct dirent *entry;
     cb_status st = CB_OK;
+    sweep_weights(files);
     DIR *folder = files->checkpoints != NULL ? opendir(files->checkpoints) : NULL;
     if (folder == NULL)
         return CB_OK;

@@ -38,8 +38,8 @@ const char *cbi_files_name(const cbi_files *files, const char *path);
 CB_MUST_USE cb_status cbi_files_ended(cbi_files *files, const char *key, cb_err *err);
 void cbi_files_committed(cbi_files *files);
 
-/* Removes what killed processes left behind: checkpoints of trials that have an end, and halves of
- * checkpoints of trials that nobody is at. */
+/* Removes what killed processes left behind: checkpoints of trials that have an end, halves of
+ * checkpoints of trials that nobody is at, and halves of weights that nobody writes. */
 CB_MUST_USE cb_status cbi_files_sweep(const cbi_files *files, cb_store *store, cb_err *err);
 
 #endif

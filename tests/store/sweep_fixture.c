@@ -27,7 +27,7 @@ static const char *const cell_texts[CELLS] = {
     "state h\nh' = tanh(W x + R h + b)\n",
     "state h\nz = sigmoid(W x + R h + b)\nh' = z*h + (1 - z)*tanh(W x + R h + b)\n"};
 
-enum { LONG_EPOCHS = 150 };
+enum { LONG_EPOCHS = 500 };
 
 static int is_long(void) {
     return getenv("TEST_SWEEP_LONG") != NULL;

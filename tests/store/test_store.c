@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "store/store_internal.h"
 
 static cb_store *open_write(const char *path) {
     cb_store *store = NULL;
@@ -51,7 +52,7 @@ static void test_open_creates(void **state) {
     const fixture *f = *state;
     cb_store *store = open_write(f->path);
     assert_string_equal(cb_store_path(store), f->path);
-    assert_int_equal(ask(store, "PRAGMA user_version"), 3);
+    assert_int_equal(ask(store, "PRAGMA user_version"), CBI_STORE_VERSION);
     assert_true(ask(store, "PRAGMA application_id") != 0);
     cb_store_close(store);
     assert_true(file_exists(f->path, ""));
@@ -67,7 +68,7 @@ static void test_open_empty_file(void **state) {
     must(cbi_file_write(f->path, "", 0, err));
     expect_refused(f->path, CB_STORE_READ, CB_ESTORE, "empty file");
     cb_store *store = open_write(f->path);
-    assert_int_equal(ask(store, "PRAGMA user_version"), 3);
+    assert_int_equal(ask(store, "PRAGMA user_version"), CBI_STORE_VERSION);
     cb_store_close(store);
 }
 
@@ -91,7 +92,7 @@ static void test_open_refuses_foreign(void **state) {
     size_t length = 0;
     cb_store_close(open_write(f->path));
     must(cbi_file_read(&data, &length, f->path, 1 << 24, err));
-    assert_int_equal(data[VERSION_LOW_BYTE], 3);
+    assert_int_equal(data[VERSION_LOW_BYTE], CBI_STORE_VERSION);
     data[APPLICATION_LOW_BYTE] ^= 1;
     must(cbi_file_write(f->path, data, length, err));
     expect_refused(f->path, CB_STORE_WRITE, CB_ESTORE, "another program's");
@@ -615,7 +616,7 @@ static void test_query_only_reads(void **state) {
             assert_true(error.text[0] != '\0');
         }
         assert_int_equal(ask(store, "SELECT count(*) FROM trial;  -- a comment\n ;"), 2);
-        assert_int_equal(ask(store, "PRAGMA user_version"), 3);
+        assert_int_equal(ask(store, "PRAGMA user_version"), CBI_STORE_VERSION);
         assert_int_equal(ask(store, "SELECT sum(value) FROM json_each('[1, 2, 3]')"), 6);
         assert_int_equal(ask(store, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c"
                                     " WHERE i < 5) SELECT max(i) FROM c"),

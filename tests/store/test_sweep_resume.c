@@ -105,14 +105,22 @@ static void test_coordinator_killed(void **state) {
     assert_int_equal(query_number(db, "SELECT count(*) FROM attempt WHERE state = 'lost'"), 2);
 }
 
-/* Kills the worker as soon as its trial has written a checkpoint, which is some way before it ends.
- * Not from within a report of progress: those come at the ends of things. */
+/* Kills the worker when its trial has written a checkpoint and has not ended: it is held, and what
+ * it has said till then is given time to be written down, which takes the checkpoint away. */
 static void *kill_when_saved(void *db) {
-    for (int i = 0; i < 40000 && checkpoints_of(db) < 1; i++)
-        usleep(1000);
-    const pid_t worker = some_child();
-    if (worker > 0)
-        kill(worker, SIGKILL);
+    enum { POLLS = 40000, POLL_US = 1000, WRITTEN_DOWN_US = 500000 };
+    for (int i = 0; i < POLLS; i++) {
+        const pid_t worker = checkpoints_of(db) > 0 ? some_child() : 0;
+        usleep(POLL_US);
+        if (worker <= 0)
+            continue;
+        kill(worker, SIGSTOP);
+        usleep(WRITTEN_DOWN_US);
+        const int is_at_work = checkpoints_of(db) > 0;
+        kill(worker, is_at_work ? SIGKILL : SIGCONT);
+        if (is_at_work)
+            break;
+    }
     return NULL;
 }
 
@@ -174,6 +182,24 @@ static void test_leftovers(void **state) {
     assert_int_equal(run_long(db, &options), CB_OK);
     assert_undisturbed(db);
     assert_int_equal(files_of(db, 0), 1);
+}
+
+static void test_half_weights(void **state) {
+    static const char key[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    char db[128], command[1200], half[320], mine[320];
+    int64_t failed;
+    (void)state;
+    watcher w = {0};
+    const cb_sweep_options options = options_for(&w, 1);
+    path_of(db, sizeof db, "half.db");
+    snprintf(half, sizeof half, "%.*s.weights/%s.safetensors.tmp-0", (int)strlen(db) - 3, db, key);
+    snprintf(mine, sizeof mine, "%.*s.weights/mine.tmp-0", (int)strlen(db) - 3, db);
+    snprintf(command, sizeof command, "mkdir -p \"$(dirname '%s')\" && touch '%s' '%s'", half, half,
+             mine);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(run_study(db, &options, 1, &failed, NULL), CB_OK);
+    assert_int_not_equal(access(half, F_OK), 0);
+    assert_int_equal(access(mine, F_OK), 0);
 }
 
 /* ---- standing still ---- */
@@ -282,6 +308,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_worker_killed),
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_leftovers),
+        cmocka_unit_test(test_half_weights),
         cmocka_unit_test(test_pause),
     };
     int status;
