@@ -125,4 +125,8 @@ CB_MUST_USE cb_status cbi_cell_derive_again(cb_cell *cell, cb_err *err);
 CB_MUST_USE cb_status cbi_cell_derive(cb_cell *cell, const uint32_t *exports, size_t count,
                                       cb_err *err);
 
+static inline const cbi_pass *cbi_pass_of(const cb_cell *cell, int backward) {
+    return backward ? &cell->backward : &cell->forward;
+}
+
 #endif

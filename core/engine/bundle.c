@@ -18,10 +18,6 @@ int cbi_is_on_index(const cb_cell *cell, uint32_t param) {
     return 0;
 }
 
-static const cbi_pass *pass_of(const cb_cell *cell, int backward) {
-    return backward ? &cell->backward : &cell->forward;
-}
-
 /* Length of what a call gives, and of what it multiplies. */
 static size_t out_dim(const cb_cell *cell, const cbi_product_call *call) {
     const cb_param *p = &cell->params[call->matrix];
@@ -97,7 +93,7 @@ static cb_status add_call(const maker *m, cbi_bundles *out, size_t i, size_t *sc
 
 cb_status cbi_bundles_make(cbi_bundles *out, const cb_cell *cell, int backward, int phase,
                            size_t stage, cb_err *err) {
-    const cbi_pass *pass = pass_of(cell, backward);
+    const cbi_pass *pass = cbi_pass_of(cell, backward);
     const cbi_stage *s = &pass->stage[phase][stage];
     const maker m = {cell, pass, s->first_product, s->first_product + s->products};
     cb_status st = CB_OK;
@@ -131,7 +127,7 @@ cb_status cbi_bundles_floats(const cb_cell *cell, int keep, const cbi_kernels *k
     *floats = 0;
     for (int backward = 0; backward <= (keep != 0); backward++)
         for (int phase = 0; phase < CBI_PHASES; phase++)
-            for (size_t s = 0; st == CB_OK && s < pass_of(cell, backward)->stages[phase]; s++) {
+            for (size_t s = 0; st == CB_OK && s < cbi_pass_of(cell, backward)->stages[phase]; s++) {
                 cbi_bundles b = {0};
                 st = cbi_bundles_make(&b, cell, backward, phase, s, err);
                 for (size_t i = 0; st == CB_OK && i < b.count; i++) {
@@ -148,7 +144,7 @@ cb_status cbi_bundles_floats(const cb_cell *cell, int keep, const cbi_kernels *k
 
 void cbi_bundle_put(const cbi_bundle *b, const cb_cell *cell, int backward,
                     const cbi_kernels *kernels, size_t value, size_t operand, const float *dense) {
-    const cbi_product_call *product = pass_of(cell, backward)->product;
+    const cbi_product_call *product = cbi_pass_of(cell, backward)->product;
     const cbi_product_call *call = &product[b->call[value * b->operands + operand]];
     const size_t cols = cell->params[call->matrix].cols;
     size_t from = 0, group = 0;

@@ -237,7 +237,7 @@ static cb_status compile_stage(compiler *c, cbi_phase_run *run, size_t s, cb_err
 }
 
 static cb_status compile_pass(cbi_layer *y, int backward, const cbi_kernels *kernels, cb_err *err) {
-    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
+    const cbi_pass *pass = cbi_pass_of(y->cell, backward);
     compiler c = {.y = y, .kernels = kernels, .backward = backward, .pass = pass};
     cb_status st = CB_OK;
     size_t n = pass->count + 1;
@@ -274,7 +274,7 @@ static void bind_program(const cbi_layer *y, cbi_program *p) {
 static void bind_scratch(cbi_layer *y) {
     for (int b = 0; b < 2; b++)
         for (int phase = 0; phase < CBI_PHASES; phase++) {
-            size_t stages = (b ? &y->cell->backward : &y->cell->forward)->stages[phase];
+            size_t stages = cbi_pass_of(y->cell, b)->stages[phase];
             for (size_t s = 0; s < stages; s++) {
                 bind_program(y, &y->run[b][phase].program[s]);
                 if (y->run[b][phase].idle)

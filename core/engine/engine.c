@@ -222,7 +222,7 @@ static void run_program(const cb_engine *e, const cbi_layer *y, const cbi_scope 
                         size_t stage) {
     const cbi_phase_run *run = &y->run[scope->backward][scope->phase];
     const int32_t *count = e->step_of_row + scope->base[CBI_ROW_FRAME];
-    const cbi_pass *pass = scope->backward ? &y->cell->backward : &y->cell->forward;
+    const cbi_pass *pass = cbi_pass_of(y->cell, scope->backward);
     cbi_stretch s = {0, 0, 0};
     if (scope->moves == NULL || !pass->stage[scope->phase][stage].has_idle)
         cbi_program_run(&run->program[stage], e->kernels, scope->rows, scope->base, count);
@@ -245,7 +245,7 @@ static void run_stage(cb_engine *e, cbi_layer *y, const cbi_scope *scope, size_t
 }
 
 void cbi_run_phase(cb_engine *e, cbi_layer *y, const cbi_scope *scope) {
-    const cbi_pass *pass = scope->backward ? &y->cell->backward : &y->cell->forward;
+    const cbi_pass *pass = cbi_pass_of(y->cell, scope->backward);
     for (size_t s = 0; s < pass->stages[scope->phase]; s++)
         run_stage(e, y, scope, s);
 }

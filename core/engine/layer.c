@@ -49,7 +49,7 @@ static cbi_plane *leaf_plane(cbi_layer *y, int phase, const cbi_node *n, cbi_row
 cbi_plane *cbi_layer_plane(cbi_layer *y, int backward, int phase, cbi_ref node,
                            cbi_row_base *base) {
     const cb_cell *cell = y->cell;
-    const cbi_pass *pass = backward ? &cell->backward : &cell->forward;
+    const cbi_pass *pass = cbi_pass_of(cell, backward);
     const cbi_pass_node *n = &pass->node[node];
     if (n->home == CBI_HOME_LEAF) {
         if (n->n.kind == CBI_KEPT)
@@ -154,7 +154,7 @@ static cb_status init_bundles(cbi_layer *y, const cbi_kernels *kernels, cb_err *
     cb_status st = CB_OK;
     for (int b = 0; b < 2; b++)
         for (int phase = 0; phase < CBI_PHASES; phase++) {
-            const size_t stages = (b ? &y->cell->backward : &y->cell->forward)->stages[phase];
+            const size_t stages = cbi_pass_of(y->cell, b)->stages[phase];
             y->run[b][phase].bundles = cbi_calloc(stages + 1, sizeof(cbi_bundles));
             if (y->run[b][phase].bundles == NULL)
                 return cbi_engine_no_memory(err);
@@ -293,7 +293,7 @@ void cbi_layer_fini(cbi_layer *y) {
     }
     for (int b = 0; b < 2; b++)
         for (int phase = 0; phase < CBI_PHASES; phase++) {
-            size_t stages = (b ? &cell->backward : &cell->forward)->stages[phase];
+            size_t stages = cbi_pass_of(cell, b)->stages[phase];
             for (size_t s = 0; y->run[b][phase].program && s < stages; s++)
                 cbi_program_fini(&y->run[b][phase].program[s]);
             for (size_t s = 0; y->run[b][phase].idle && s < stages; s++)
@@ -362,7 +362,7 @@ cb_status cbi_plane_reserve(cbi_plane *p, size_t rows, size_t before, cb_err *er
 /* Rows that a node's own plane needs; 0: it has none. */
 static size_t plane_rows(const cb_cell *cell, int backward, cbi_ref node, size_t B, size_t frames,
                          size_t block) {
-    const cbi_pass *pass = backward ? &cell->backward : &cell->forward;
+    const cbi_pass *pass = cbi_pass_of(cell, backward);
     const cbi_pass_node *n = &pass->node[node];
     if (n->storage != node)
         return 0;
@@ -459,7 +459,7 @@ cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t b
     const size_t operands = cell->forward.product_count + cell->backward.product_count;
     strip_shape(cell, &strip_floats);
     for (int backward = 0; backward <= (keep != 0); backward++) {
-        const cbi_pass *pass = backward ? &cell->backward : &cell->forward;
+        const cbi_pass *pass = cbi_pass_of(cell, backward);
         for (cbi_ref i = 0; i < pass->count; i++) {
             size_t rows = plane_rows(cell, backward, i, B, frames, block);
             floats += (double)(rows ? rows + 1 : 0) * (double)cbi_padded(pass->node[i].n.dim);
@@ -487,7 +487,7 @@ cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t b
 /* ---- weights ---- */
 
 static void pack_phase(cbi_layer *y, int backward, int phase, const cbi_kernels *kernels) {
-    const cbi_pass *pass = backward ? &y->cell->backward : &y->cell->forward;
+    const cbi_pass *pass = cbi_pass_of(y->cell, backward);
     for (size_t s = 0; s < pass->stages[phase]; s++) {
         const cbi_bundles *bundles = &y->run[backward][phase].bundles[s];
         for (size_t i = 0; i < bundles->count; i++) {

@@ -10,10 +10,6 @@
 #include "base/alloc.h"
 #include "engine/engine_internal.h"
 
-static const cbi_pass *pass_of(const cbi_layer *y, int backward) {
-    return backward ? &y->cell->backward : &y->cell->forward;
-}
-
 /* ---- where values lie ---- */
 
 float *cbi_rows_at(cbi_layer *y, const cbi_scope *scope, cbi_ref node, size_t *ld) {
@@ -26,7 +22,7 @@ float *cbi_rows_at(cbi_layer *y, const cbi_scope *scope, cbi_ref node, size_t *l
 /* What a value begins with, in the stage that gives it. */
 static const float *init_rows(cbi_layer *y, const cbi_scope *scope, const cbi_product_call *call,
                               size_t *ld) {
-    const cbi_pass *pass = pass_of(y, scope->backward);
+    const cbi_pass *pass = cbi_pass_of(y->cell, scope->backward);
     const cbi_ref from = call->first ? call->base : call->dst;
     *ld = 0;
     if (from == CBI_NONE)
@@ -49,7 +45,7 @@ static void widen_column(cbi_reach *reach, const cb_param *p, const int32_t *map
 
 cb_status cbi_bundle_find_reach(cbi_layer *y, int backward, cbi_bundle *b,
                                 const cbi_kernels *kernels, cb_err *err) {
-    const cbi_pass *pass = pass_of(y, backward);
+    const cbi_pass *pass = cbi_pass_of(y->cell, backward);
     const size_t wide = kernels->panel / CBI_LANES, panels = (b->groups + wide - 1) / wide;
     int structured = 0;
     for (size_t i = 0; i < b->values * b->operands; i++) {
@@ -98,9 +94,8 @@ static size_t add_piece(const part *p, size_t n, size_t s, size_t begin, size_t 
 }
 
 static int is_zero_idle(const part *p, size_t s) {
-    const cbi_pass_node *operand =
-        &pass_of(p->y, p->scope->backward)
-             ->node[pass_of(p->y, p->scope->backward)->product[p->b->call[s]].operand];
+    const cbi_pass *pass = cbi_pass_of(p->y->cell, p->scope->backward);
+    const cbi_pass_node *operand = &pass->node[pass->product[p->b->call[s]].operand];
     return p->scope->moves != NULL && operand->idle == CBI_IDLE_NUMBER && operand->idle_number == 0;
 }
 
@@ -146,7 +141,7 @@ static void run_groups(const part *p, size_t from, size_t to) {
 
 /* What is read of the values: stretches of groups, those that touch joined. */
 static void run_parts(const part *p) {
-    const cbi_pass *pass = pass_of(p->y, p->scope->backward);
+    const cbi_pass *pass = cbi_pass_of(p->y->cell, p->scope->backward);
     size_t from = 0, to = 0;
     for (size_t v = 0, first = 0; v < p->b->values; v++) {
         const cbi_pass_node *dst = &pass->node[pass->product[p->b->call[v * p->b->operands]].dst];
@@ -176,7 +171,7 @@ static void run_parts(const part *p) {
 static void run_index(cbi_layer *y, const cbi_scope *scope, const size_t *calls, size_t n) {
     const int32_t *index = y->index + scope->base[CBI_ROW_FRAME];
     for (size_t i = 0; i < n; i++) {
-        const cbi_product_call *call = &pass_of(y, scope->backward)->product[calls[i]];
+        const cbi_product_call *call = &cbi_pass_of(y->cell, scope->backward)->product[calls[i]];
         size_t ldi, ldc;
         const float *init = init_rows(y, scope, call, &ldi);
         float *c = cbi_rows_at(y, scope, call->dst, &ldc);
@@ -190,7 +185,7 @@ static void run_index(cbi_layer *y, const cbi_scope *scope, const size_t *calls,
 
 static void run_bundle(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
                        const cbi_bundle *b) {
-    const cbi_product_call *product = pass_of(y, scope->backward)->product;
+    const cbi_product_call *product = cbi_pass_of(y->cell, scope->backward)->product;
     cbi_columns *to = y->columns;
     for (size_t v = 0; v < b->values; v++) {
         const cbi_product_call *call = &product[b->call[v * b->operands]];
@@ -239,7 +234,8 @@ static void run_steps(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
 }
 
 static int is_skipped(const cbi_layer *y, const cbi_scope *scope, const cbi_bundle *b) {
-    return b->values == 1 && pass_of(y, scope->backward)->product[b->call[0]].dst == scope->skip;
+    return b->values == 1 &&
+           cbi_pass_of(y->cell, scope->backward)->product[b->call[0]].dst == scope->skip;
 }
 
 void cbi_run_products(const cb_engine *e, cbi_layer *y, const cbi_scope *scope, size_t stage) {
