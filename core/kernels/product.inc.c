@@ -129,9 +129,9 @@ static void panel_rows(size_t m, size_t k, size_t width, const cbi_columns *colu
 }
 
 /* Panels together larger than FAR (in floats) do not stay in the second-level cache from one step
- * to the next: while one is used, what comes next is fetched, unless the two do not fit in there.
- * Measured at 2 MiB: 5 to 17 % for H >= 512, and nothing or a loss outside these bounds. */
-enum { FAR = 1 << 18, TWICE = 3 << 16, SLICE = 1 << 16 };
+ * to the next: while one is used, what comes next is fetched. Two panels with many rows would not
+ * fit in there: they are used in slices. Measured at 2 MiB, H >= 512: 5 to 17 %; nearer: a loss. */
+enum { FAR = 1 << 18, SLICE = 1 << 16 };
 
 static size_t rows_of(const cbi_operand *operand) {
     return operand->skip + operand->k;
@@ -146,7 +146,7 @@ static size_t slice(size_t operands, const cbi_operand *operand, size_t *k) {
     return n;
 }
 
-/* A panel that is large and far, some operands after the other: the sums so far wait in C. */
+/* A panel that is far, some operands after the other: the sums so far wait in C. */
 static void panel_slices(size_t m, size_t width, const cbi_columns *columns, size_t operands,
                          const cbi_operand *operand, const float *b, int is_last) {
     cbi_columns go_on[V_GROUPS];
@@ -173,11 +173,10 @@ static void product(size_t m, size_t groups, const cbi_columns *columns, size_t 
     for (; g < groups; g += V_GROUPS, b += next) {
         const size_t width = groups - g < V_GROUPS ? groups - g : V_GROUPS;
         const int is_last = groups - g <= V_GROUPS;
-        if (is_far && next > SLICE)
+        if (is_far)
             panel_slices(m, width, columns + g, operands, operand, b, is_last);
         else
-            panel_rows(m, k, width, columns + g, operands, operand, b,
-                       is_far && next <= TWICE && !is_last ? b + next : NULL);
+            panel_rows(m, k, width, columns + g, operands, operand, b, NULL);
     }
 }
 
