@@ -61,13 +61,13 @@
  *                            the layer above, or the readout, in training; the others are divided
  *                            by 1 - dropout. The recurrence sees all: Zaremba et al. 2014
  *   input_dropout 0          off. The same of dense input
- *   variational_input 0      off. These five are rates q of regularisers within each cell; what they
- *   variational_state 0      do to its equations stands in cellbench/cell.h. Masks are drawn anew for
- *   recurrent_dropout 0      each sequence in each epoch, whatever its batch, and kept from chunk to
- *   zoneout       0          chunk with `unroll`. Evaluation takes their expectations. zoneout is of
- *   zoneout_c     null       h and c (of all states where a cell has neither), zoneout_c of c where
- *                            that is another one. No effect, and not in the identity: where a cell
- *                            has no place for it
+ *   variational_input 0      off. These five are rates q of regularisers within each cell; what
+ *   variational_state 0      they do to its equations stands in cellbench/cell.h. Masks are drawn
+ *   recurrent_dropout 0      anew for each sequence in each epoch, whatever its batch, and kept
+ * from zoneout       0          chunk to chunk with `unroll`. Evaluation takes their expectations.
+ *   zoneout_c     null       zoneout is of h and c (of all states where a cell has neither),
+ *                            zoneout_c of c where that is another one. No effect, and not in the
+ *                            identity: where a cell has no place for it
  *   average       "none"     off. Validation, the choice of the best epoch and the test use
  *                            averaged weights: Polyak, Juditsky 1992. ema: the sum over updates t
  *                            of a^(now - t) w_t, divided by the sum of these factors; mean: all
@@ -87,16 +87,17 @@
  *                            CB_WHEN_LAST, where these are the same, resolved to "frame")
  *   order         "shuffle"  or "sequential": the order of training sequences in an epoch
  *   unroll        null       off. Truncated BPTT: the frames of the training split, in order, are
- * cut into `batch` streams of equal length; an update is made from the next so many steps of each,
- * the state carried over without its gradient (Williams & Peng 1990; Zaremba et al. 2014). Where a
- * sequence begins, the state begins anew. For tasks with a target at each step segment       null
- * off. Long sequences with little memory: what the backward pass needs is kept for one segment of
- * at least so many steps at a time, and the forward pass of each is run again (Chen et al. 2016).
- * 0: about as many steps as take the least memory, the square root of all of them. Costs one more
- * forward pass, a quarter to a third more time (`flop` does not count it), and changes no bit. Not
- * with unroll or a bidirectional layer forget_bias   null       initial value of the vectors named
- * b_f; null, or no such vector in the cell, or "b_f" in init: no effect, resolved to null init {}
- * laws by tensor ("1.R_z"), name ("R_z") or family ("R"):
+ *                            cut into `batch` streams of equal length; an update is made from the
+ *                            next so many steps of each, the state carried over without its
+ *                            gradient (Williams & Peng 1990; Zaremba et al. 2014). Where a sequence
+ *                            begins, the state begins anew. For tasks with a target at each step
+ *   segment       null       off. Long sequences with little memory: what the backward pass needs
+ * is kept for one segment of at least so many steps at a time, and the forward pass of each is run
+ * again (Chen et al. 2016). 0: about as many steps as take the least memory, the square root of all
+ * of them. Costs one more forward pass, a quarter to a third more time (`flop` does not count it),
+ * and changes no bit. Not with unroll or a bidirectional layer forget_bias   null       initial
+ * value of the vectors named b_f; null, or no such vector in the cell, or "b_f" in init: no effect,
+ * resolved to null init          {}         laws by tensor ("1.R_z"), name ("R_z") or family ("R"):
  *                            {"R": "orthogonal(1)"}; one that names nothing is an error
  *   readout_init  "glorot"   law of the readout's matrix: zero, constant(a), uniform(a),
  *                            uniform(a, b), normal(sd) or glorot; its bias starts at 0
@@ -137,12 +138,12 @@
  * into batches; in each, sequences stand longest first, equal ones in the order drawn. Each update:
  * noise and dropout from the streams (seed, purpose, update) with the purposes "noise/input",
  * "noise/weights", "dropout/input", "dropout/<layer>" and "dropout/readout"; masks of regularisers
- * from the streams "mask/..." (cb_engine_set_masks), where a sequence is named by the epoch times 2^40
- * plus its first frame in the split (of its part, where a stream begins within it); forward, loss,
- * back-propagation through the whole sequences, clip_value, clip, l2, step, limits of the cell;
- * fixed tensors stay. The training metric is the running one, each batch before its update. Then
- * validation. Epoch 0 is validation before the first update; it takes part in the choice of the
- * best epoch. The readout z = V y + a stands on the output of the top layer.
+ * from the streams "mask/..." (cb_engine_set_masks), where a sequence is named by the epoch times
+ * 2^40 plus its first frame in the split (of its part, where a stream begins within it); forward,
+ * loss, back-propagation through the whole sequences, clip_value, clip, l2, step, limits of the
+ * cell; fixed tensors stay. The training metric is the running one, each batch before its update.
+ * Then validation. Epoch 0 is validation before the first update; it takes part in the choice of
+ * the best epoch. The readout z = V y + a stands on the output of the top layer.
  */
 #ifndef CELLBENCH_TRAIN_H
 #define CELLBENCH_TRAIN_H
