@@ -200,12 +200,16 @@ function cells.flag(value, where)
 end
 
 local LAYER_KEYS = { set = true, hidden = true, bidirectional = true, residual = true }
-local MOST_LAYERS, MOST_SIZE = 256, 1 << 20
+cells.MOST_LAYERS, cells.MOST_SIZE = 256, 1 << 20
+
+function cells.hidden(value, where)
+  return values.integer(value, 1, cells.MOST_SIZE, where .. ": hidden")
+end
 
 -- Layers, the lowest first: each a cell, or { cell, set =, hidden =, bidirectional =, residual = }.
 function cells.layers(list, n, where)
-  if n == 0 or n > MOST_LAYERS then
-    fault("%s: expected 1 to %d layers, got %d", where, MOST_LAYERS, n)
+  if n == 0 or n > cells.MOST_LAYERS then
+    fault("%s: expected 1 to %d layers, got %d", where, cells.MOST_LAYERS, n)
   end
   local layers = {}
   for i = 1, n do
@@ -216,13 +220,33 @@ function cells.layers(list, n, where)
     end
     local layer = cells.layer(cells.given(item, place), own.set, place)
     if own.hidden ~= nil then
-      layer.hidden = values.integer(own.hidden, 1, MOST_SIZE, place .. ": hidden")
+      layer.hidden = cells.hidden(own.hidden, place)
     end
     layer.bidirectional = cells.flag(own.bidirectional, place .. ": bidirectional")
     layer.residual = cells.flag(own.residual, place .. ": residual")
     layers[i] = layer
   end
   return layers
+end
+
+-- The same layers with what is said of all of them, where one does not say it itself. A link goes
+-- around every layer but the lowest, which reads the data.
+function cells.completed(layers, bidirectional, residual)
+  local list = {}
+  for i, layer in ipairs(layers) do
+    local copy = {}
+    for name, value in next, layer do
+      copy[name] = value
+    end
+    if copy.bidirectional == nil then
+      copy.bidirectional = bidirectional
+    end
+    if copy.residual == nil and i > 1 then
+      copy.residual = residual
+    end
+    list[i] = copy
+  end
+  return list
 end
 
 local STACK_KEYS = { name = true, source = true, bidirectional = true, residual = true }
@@ -235,17 +259,12 @@ function cells.stack(options)
   values.check_keys(options, STACK_KEYS, "cb.stack", n)
   local both = cells.flag(options.bidirectional, "cb.stack: bidirectional")
   local linked = cells.flag(options.residual, "cb.stack: residual")
-  local layers, names, sized = cells.layers(options, n, "cb.stack"), {}, true
+  local layers = cells.completed(cells.layers(options, n, "cb.stack"), both, linked)
+  local names, sized = {}, true
   for i, layer in ipairs(layers) do
     names[i] = layer.name
     sized = sized and layer.hidden ~= nil
     layer.settings = values.object(layer.settings)
-    if layer.bidirectional == nil then
-      layer.bidirectional = both
-    end
-    if layer.residual == nil and i > 1 then
-      layer.residual = linked
-    end
   end
   local name = options.name
   if name == nil then

@@ -12,25 +12,14 @@ local NET_KEYS = {
   bidirectional = true, residual = true, precision = true, seed = true, init = true,
   variational_input = true, variational_state = true, recurrent_dropout = true, zoneout = true,
 }
-local MOST_LAYERS, MOST_SIZE = 256, 1 << 20
 
-local function read_hidden(value, where)
-  return values.integer(value, 1, MOST_SIZE, where .. ": hidden")
-end
-
--- `layers = { ... }`, as of a cb.stack; and what the net says of all of them.
+-- `layers = { ... }`, as of a cb.stack; the net's size is that of those without their own.
 local function read_layers(options)
   local where = "cb.net: layers"
   local list = cells.layers(options.layers, values.list(options.layers, where), where)
   for i, layer in ipairs(list) do
     if layer.hidden == nil then
-      layer.hidden = read_hidden(options.hidden, ("%s[%d]"):format(where, i))
-    end
-    if layer.bidirectional == nil then
-      layer.bidirectional = options.bidirectional
-    end
-    if layer.residual == nil and i > 1 then
-      layer.residual = options.residual
+      layer.hidden = cells.hidden(options.hidden, ("%s[%d]"):format(where, i))
     end
   end
   return list
@@ -42,13 +31,12 @@ local function repeat_cell(options)
   if depth == nil then
     depth = 1
   end
-  values.integer(depth, 1, MOST_LAYERS, "cb.net: depth")
+  values.integer(depth, 1, cells.MOST_LAYERS, "cb.net: depth")
   local cell = cells.given(options.cell, "cb.net: cell")
-  local hidden = read_hidden(options.hidden, "cb.net")
+  local hidden = cells.hidden(options.hidden, "cb.net")
   local list = {}
   for i = 1, depth do
     list[i] = cells.layer(cell, options.set, "cb.net")
-    list[i].residual = i > 1 and options.residual or nil
   end
   if cell.lowest then
     local below, message = cells.registered(cell.lowest)
@@ -61,7 +49,7 @@ local function repeat_cell(options)
     list[1] = cells.layer(below, nil, "cb.net")
   end
   for _, layer in ipairs(list) do
-    layer.hidden, layer.bidirectional = hidden, options.bidirectional
+    layer.hidden = hidden
   end
   return list
 end
@@ -103,9 +91,9 @@ end
 local function read_input(input)
   if type(input) == "table" and getmetatable(input) == nil then
     values.check_keys(input, { index = true }, "cb.net: input")
-    return "index", values.integer(input.index, 1, MOST_SIZE, "cb.net: input.index")
+    return "index", values.integer(input.index, 1, cells.MOST_SIZE, "cb.net: input.index")
   end
-  local I = values.integer(input, 0, MOST_SIZE, "cb.net: input")
+  local I = values.integer(input, 0, cells.MOST_SIZE, "cb.net: input")
   return I == 0 and "none" or "dense", I
 end
 
@@ -132,7 +120,8 @@ function net.create(options)
     cells.flag(options[name], "cb.net: " .. name)
   end
   local kind, I = read_input(options.input)
-  local layers = options.layers and read_layers(options) or repeat_cell(options)
+  local layers = cells.completed(options.layers and read_layers(options) or repeat_cell(options),
+    options.bidirectional, options.residual)
   local made, message = core.net(layers, kind, I, precision, read_regularisers(options))
   if not made then
     fault("cb.net: %s", message)

@@ -191,38 +191,16 @@ local function locate(study, index)
   end
 end
 
--- The layers of a cb.stack; what the study says of all layers holds where a layer does not say it.
-local function own_layers(cell, both, linked)
-  local list = {}
-  for i, layer in ipairs(cell.layers) do
-    local copy = {}
-    for name, value in next, layer do
-      copy[name] = value
-    end
-    if copy.bidirectional == nil then
-      copy.bidirectional = both
-    end
-    if copy.residual == nil and i > 1 then
-      copy.residual = linked
-    end
-    list[i] = copy
-  end
-  return list
-end
-
--- Links go around all layers but the lowest, which reads the data.
 local function layers(study, cell, set, depth, both, linked)
   if cell.layers then
-    return own_layers(cell, both, linked)
+    return cells.completed(cell.layers, both, linked)
   end
   local text, overrides = cells.expand(cell, set)
   local list = {}
   for i = 1, depth do
-    list[i] = {
-      name = cell.name, text = text, settings = values.object(overrides), bidirectional = both,
-      residual = i > 1 and linked or nil,
-    }
+    list[i] = { name = cell.name, text = text, settings = values.object(overrides) }
   end
+  list = cells.completed(list, both, linked)
   if cell.lowest then
     local below = study.by_name[cell.lowest] or cells.registered(cell.lowest)
     if not below then
