@@ -64,10 +64,10 @@
  *   variational_input 0      off. These five are rates q of regularisers within each cell; what
  *   variational_state 0      they do to its equations stands in cellbench/cell.h. Masks are drawn
  *   recurrent_dropout 0      anew for each sequence in each epoch, whatever its batch, and kept
- * from zoneout       0          chunk to chunk with `unroll`. Evaluation takes their expectations.
- *   zoneout_c     null       zoneout is of h and c (of all states where a cell has neither),
- *                            zoneout_c of c where that is another one. No effect, and not in the
- *                            identity: where a cell has no place for it
+ *   zoneout       0          from chunk to chunk with `unroll`. Evaluation takes their
+ *   zoneout_c     null       expectations. zoneout is of h and c (of all states where a cell has
+ *                            neither), zoneout_c of c where that is another one. No effect, and not
+ *                            in the identity: where a cell has no place for it
  *   average       "none"     off. Validation, the choice of the best epoch and the test use
  *                            averaged weights: Polyak, Juditsky 1992. ema: the sum over updates t
  *                            of a^(now - t) w_t, divided by the sum of these factors; mean: all
@@ -92,12 +92,15 @@
  *                            gradient (Williams & Peng 1990; Zaremba et al. 2014). Where a sequence
  *                            begins, the state begins anew. For tasks with a target at each step
  *   segment       null       off. Long sequences with little memory: what the backward pass needs
- * is kept for one segment of at least so many steps at a time, and the forward pass of each is run
- * again (Chen et al. 2016). 0: about as many steps as take the least memory, the square root of all
- * of them. Costs one more forward pass, a quarter to a third more time (`flop` does not count it),
- * and changes no bit. Not with unroll or a bidirectional layer forget_bias   null       initial
- * value of the vectors named b_f; null, or no such vector in the cell, or "b_f" in init: no effect,
- * resolved to null init          {}         laws by tensor ("1.R_z"), name ("R_z") or family ("R"):
+ *                            is kept for one segment of at least so many steps at a time, and the
+ *                            forward pass of each is run again (Chen et al. 2016). 0: about as
+ *                            many steps as take the least memory, the square root of all of them.
+ *                            Costs one more forward pass, a quarter to a third more time (`flop`
+ *                            does not count it), and changes no bit. Not with unroll or a
+ *                            bidirectional layer
+ *   forget_bias   null       initial value of the vectors named b_f; null, or no such vector in
+ *                            the cell, or "b_f" in init: no effect, resolved to null
+ *   init          {}         laws by tensor ("1.R_z"), name ("R_z") or family ("R"):
  *                            {"R": "orthogonal(1)"}; one that names nothing is an error
  *   readout_init  "glorot"   law of the readout's matrix: zero, constant(a), uniform(a),
  *                            uniform(a, b), normal(sd) or glorot; its bias starts at 0
