@@ -48,7 +48,8 @@ typedef struct cbi_pointwise_row {
     cbi_pointwise run;
 } cbi_pointwise_row;
 
-/* Columns of A: element (i, l) at a + i*rsa + l*csa (csa = 1: rows of values; rsa = 1: transposed).
+/* Columns of A: element (i, l) at a + i*rsa + l*csa; csa = 1: rows of values; rsa = 1: transposed;
+ * nothing else.
  * `skip` rows of the panels stand before those that belong to it, for columns of A that are zero;
  * rows that are passed over at the end are the skip of an operand with k = 0. */
 typedef struct cbi_operand {
@@ -141,9 +142,9 @@ void cbi_matrix_part(const cbi_kernels *kernels, size_t m, size_t k, size_t from
 void cbi_gemm(size_t m, size_t n, size_t k, const float *a, size_t rsa, size_t csa, const float *b,
               size_t rsb, size_t csb, float beta, float *c, size_t ldc);
 
-/* The same, with product() where the set is faster by that (see blis_from); work: room for
- * cbi_gemm_work(n) floats, 64-byte aligned. The bits are those of cbi_gemm wherever BLIS has a
- * kernel with fused multiply-adds. */
+/* The same, with product() where the set is faster by that (see blis_from); rsa or csa is 1; work:
+ * room for cbi_gemm_work(n) floats, 64-byte aligned. The bits are those of cbi_gemm wherever BLIS
+ * has a kernel with fused multiply-adds. */
 void cbi_gemm_with(const cbi_kernels *kernels, size_t m, size_t n, size_t k, const float *a,
                    size_t rsa, size_t csa, const float *b, size_t rsb, size_t csb, float beta,
                    float *c, size_t ldc, float *work);

@@ -9,69 +9,121 @@
  */
 enum { GROUP = CBI_LANES / V_LANES, PANEL = V_GROUPS * CBI_LANES, PER_PANEL = V_GROUPS * GROUP };
 
-typedef void (*block_run)(size_t first, const cbi_columns *columns, size_t operands,
-                          const cbi_operand *operand, const float *b, const float *ahead,
-                          size_t stride);
+/* Blocks of one height, one below the other, from row `first` on. */
+typedef void (*block_run)(size_t first, size_t blocks, const cbi_columns *columns, size_t operands,
+                          const cbi_operand *operand, const float *b, size_t next,
+                          const float *ahead, size_t stride);
 
 /* A loop that is unrolled whole, so that the arrays it fills live in registers. */
 #define EACH(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
 
-/* Rows from `first` on. `rows` and `vectors` are constants wherever this is inlined; the vectors of
- * a row may reach over several whole panels, `next` floats from one to the other. With each k what
- * is at `ahead` is fetched into the second-level cache, and that goes on by `stride` floats. */
-static inline __attribute__((always_inline)) void block(const size_t rows, const size_t vectors,
-                                                        size_t first, const cbi_columns *columns,
-                                                        size_t operands, const cbi_operand *operand,
-                                                        const float *b, size_t next,
-                                                        const float *ahead, size_t stride) {
-    vf sum[V_ROWS][V_WIDE * PER_PANEL];
-    EACH(j, vectors) {
-        const cbi_columns *to = &columns[j / GROUP];
-        EACH(i, rows) {
-            sum[i][j] = v_load(to->init + (first + i) * to->ldi + j % GROUP * V_LANES);
+/* What a block begins with, and where it goes: one address for each group of columns, moved on row
+ * by row. A multiplication for each row and group would take longer than the rest of a short block.
+ */
+typedef struct place {
+    const float *init;
+    float *c;
+    size_t ldi, ldc;
+} place;
+
+/* sum += A B for one operand, B from row `b` of the panel on: `vectors` of them from number `from`
+ * of the panel on, also over several whole panels, `next` floats from one to the other. With each k
+ * what is at `ahead` is fetched into the second-level cache, and that goes on by `stride` floats.
+ * All sizes but k are constants wherever this is inlined; so is one of the strides of A. */
+static inline __attribute__((always_inline)) void
+multiply(const size_t rows, const size_t from, const size_t vectors,
+         vf sum[V_ROWS][V_WIDE * PER_PANEL], const float *a, const size_t rsa, const size_t csa,
+         size_t k, const float *b, size_t next, const float *ahead, size_t stride) {
+    for (size_t l = 0; l < k; l++, b += PANEL, ahead += stride) {
+        __builtin_prefetch(ahead, 0, 2);
+        vf row[V_WIDE * PER_PANEL];
+        EACH(j, vectors) {
+            const size_t at = from + j;
+            row[j] = v_load(b + at / PER_PANEL * next + at % PER_PANEL * V_LANES);
         }
-    }
-    for (size_t s = 0; s < operands; s++) {
-        const size_t k = operand[s].k, rsa = operand[s].rsa, csa = operand[s].csa;
-        const float *a = operand[s].a + first * rsa;
-        b += operand[s].skip * PANEL;
-        for (size_t l = 0; l < k; l++, b += PANEL, ahead += stride) {
-            __builtin_prefetch(ahead, 0, 2);
-            vf row[V_WIDE * PER_PANEL];
+        EACH(i, rows) {
+            const vf x = v_set(a[i * rsa + l * csa]);
             EACH(j, vectors) {
-                row[j] = v_load(b + j / PER_PANEL * next + j % PER_PANEL * V_LANES);
+                sum[i][j] = v_fma(x, row[j], sum[i][j]);
             }
-            EACH(i, rows) {
-                const vf x = v_set(a[i * rsa + l * csa]);
-                EACH(j, vectors) {
-                    sum[i][j] = v_fma(x, row[j], sum[i][j]);
-                }
-            }
-        }
-    }
-    EACH(j, vectors) {
-        const cbi_columns *to = &columns[j / GROUP];
-        EACH(i, rows) {
-            v_store(to->c + (first + i) * to->ldc + j % GROUP * V_LANES, sum[i][j]);
         }
     }
 }
 
-/* One function for each height and, where a panel is wider than 16, each width of a last panel. */
-#define BLOCK(rows, groups)                                                                        \
-    static void block_##rows##_##groups(size_t first, const cbi_columns *columns, size_t operands, \
-                                        const cbi_operand *operand, const float *b,                \
-                                        const float *ahead, size_t stride) {                       \
-        block(rows, groups *GROUP, first, columns, operands, operand, b, 0, ahead, stride);        \
+/* `rows`, `from` and `vectors` are constants wherever this is inlined. */
+static inline __attribute__((always_inline)) void
+block(const size_t rows, const size_t from, const size_t vectors, size_t first, size_t blocks,
+      const cbi_columns *columns, size_t operands, const cbi_operand *operand,
+      const float *const panel, size_t next, const float *ahead, size_t stride) {
+    const size_t groups = (vectors + GROUP - 1) / GROUP;
+    place at[V_WIDE * V_GROUPS];
+    EACH(g, groups) {
+        at[g] = (place){columns[g].init + first * columns[g].ldi,
+                        columns[g].c + first * columns[g].ldc, columns[g].ldi, columns[g].ldc};
+    }
+    for (const size_t end = first + blocks * rows; first < end; first += rows) {
+        vf sum[V_ROWS][V_WIDE * PER_PANEL];
+        EACH(g, groups) {
+            const float *init = at[g].init;
+            EACH(i, rows) {
+                EACH(j, GROUP) {
+                    sum[i][g * GROUP + j] = v_load(init + j * V_LANES);
+                }
+                init += at[g].ldi;
+            }
+            at[g].init = init;
+        }
+        const float *b = panel;
+        for (size_t s = 0; s < operands; s++) {
+            const size_t k = operand[s].k, rsa = operand[s].rsa, csa = operand[s].csa;
+            const float *a = operand[s].a + first * rsa;
+            b += operand[s].skip * PANEL;
+            if (csa == 1)
+                multiply(rows, from, vectors, sum, a, rsa, 1, k, b, next, ahead, stride);
+            else
+                multiply(rows, from, vectors, sum, a, 1, csa, k, b, next, ahead, stride);
+            b += k * PANEL;
+            ahead += k * stride;
+        }
+        EACH(g, groups) {
+            float *c = at[g].c;
+            EACH(i, rows) {
+                EACH(j, GROUP) {
+                    v_store(c + j * V_LANES, sum[i][g * GROUP + j]);
+                }
+                c += at[g].ldc;
+            }
+            at[g].c = c;
+        }
+    }
+}
+
+/* One function for each height and each width. Where a panel has several groups of columns, the
+ * last one may have fewer; and ACROSS stands for two groups, the last of a panel and the first of
+ * the next. */
+enum { ACROSS = V_GROUPS };
+
+static size_t groups_of(size_t width) {
+    return width == ACROSS ? 2 : width + 1;
+}
+
+#define BLOCK(name, rows, from, groups)                                                            \
+    static void block_##rows##_##name(size_t first, size_t blocks, const cbi_columns *columns,     \
+                                      size_t operands, const cbi_operand *operand, const float *b, \
+                                      size_t next, const float *ahead, size_t stride) {            \
+        block(rows, (from)*GROUP, (groups)*GROUP, first, blocks, columns, operands, operand, b,    \
+              next, ahead, stride);                                                                \
     }
 
 /* clang-format off */
 #if V_GROUPS == 1
-#define BLOCKS(rows) BLOCK(rows, 1)
+#define BLOCKS(rows) BLOCK(1, rows, 0, 1)
 #define NAMES(rows) {block_##rows##_1}
 #elif V_GROUPS == 4
-#define BLOCKS(rows) BLOCK(rows, 1) BLOCK(rows, 2) BLOCK(rows, 3) BLOCK(rows, 4)
-#define NAMES(rows) {block_##rows##_1, block_##rows##_2, block_##rows##_3, block_##rows##_4}
+#define BLOCKS(rows) BLOCK(1, rows, 0, 1) BLOCK(2, rows, 0, 2) BLOCK(3, rows, 0, 3) \
+                     BLOCK(4, rows, 0, 4) BLOCK(across, rows, 3, 2)
+#define NAMES(rows) {block_##rows##_1, block_##rows##_2, block_##rows##_3, block_##rows##_4, \
+                     block_##rows##_across}
 #else
 #error "V_GROUPS: 1 or 4"
 #endif
@@ -88,7 +140,7 @@ BLOCKS(6)
 #error "V_ROWS: 3 or 6"
 #endif
 
-static const block_run blocks[V_ROWS][V_GROUPS] = {
+static const block_run blocks[V_ROWS][V_GROUPS + 1] = {
     NAMES(1), NAMES(2), NAMES(3),
 #if V_ROWS == 6
     NAMES(4), NAMES(5), NAMES(6),
@@ -99,33 +151,30 @@ static const block_run blocks[V_ROWS][V_GROUPS] = {
  * sums. */
 static void block_wide(const cbi_columns *columns, size_t operands, const cbi_operand *operand,
                        const float *b, size_t next) {
-    block(1, V_WIDE * PER_PANEL, 0, columns, operands, operand, b, next, b, 0);
+    block(1, 0, V_WIDE * PER_PANEL, 0, 1, columns, operands, operand, b, next, b, 0);
 }
 
-/* What the next block begins with: its first multiply-adds would wait for it. Few of them would not
- * be worth the trouble. */
-static void fetch_rows(size_t from, size_t to, size_t k, size_t width, const cbi_columns *columns) {
-    enum { MANY = 128 };
-    for (size_t g = 0; k >= MANY && g < width; g++)
-        for (size_t i = from; i < to; i++)
-            __builtin_prefetch(columns[g].init + i * columns[g].ldi);
-}
+/* Columns that are computed together: of the panel at b, or across that and the next. */
+typedef struct strip {
+    size_t width; /* as in `blocks` */
+    const cbi_columns *columns;
+    const float *b;
+    size_t next; /* from there to the next panel */
+} strip;
 
-/* One panel, all rows, in blocks of heights as equal as can be: a low one at the end would leave
+/* All rows, in blocks of heights as equal as can be: a low one at the end would leave
  * the units idle. Meanwhile the panel at `ahead` is fetched, spread evenly over all blocks as far
  * as one line with each k goes: a faster pace is no faster than the third-level cache. */
-static void panel_rows(size_t m, size_t k, size_t width, const cbi_columns *columns,
-                       size_t operands, const cbi_operand *operand, const float *b,
-                       const float *ahead) {
-    const size_t passes = (m + V_ROWS - 1) / V_ROWS, even = PANEL / passes;
+static void strip_rows(const strip *p, size_t m, size_t k, size_t operands,
+                       const cbi_operand *operand, const float *ahead) {
+    const size_t all = (m + V_ROWS - 1) / V_ROWS, even = PANEL / all;
+    const size_t low = m / all, high = m % all;
     const size_t stride = ahead == NULL ? 0 : even < CBI_LANES ? even : CBI_LANES;
-    for (size_t i = 0, pass = 0; pass < passes; pass++) {
-        const size_t rows = (m - i + passes - pass - 1) / (passes - pass);
-        fetch_rows(i + rows, i + 2 * rows < m ? i + 2 * rows : m, k, width, columns);
-        blocks[rows - 1][width - 1](i, columns, operands, operand, b,
-                                    ahead ? ahead + pass * k * stride : b, stride);
-        i += rows;
-    }
+    ahead = ahead ? ahead : p->b;
+    if (high)
+        blocks[low][p->width](0, high, p->columns, operands, operand, p->b, p->next, ahead, stride);
+    blocks[low - 1][p->width](high * (low + 1), all - high, p->columns, operands, operand, p->b,
+                              p->next, ahead + high * k * stride, stride);
 }
 
 /* Panels together larger than FAR (in floats) do not stay in the second-level cache from one step
@@ -146,21 +195,22 @@ static size_t slice(size_t operands, const cbi_operand *operand, size_t *k) {
     return n;
 }
 
-/* A panel that is far, some operands after the other: the sums so far wait in C. */
-static void panel_slices(size_t m, size_t width, const cbi_columns *columns, size_t operands,
-                         const cbi_operand *operand, const float *b, int is_last) {
-    cbi_columns go_on[V_GROUPS];
-    for (size_t g = 0; g < width; g++)
-        go_on[g] = (cbi_columns){columns[g].c, columns[g].c, columns[g].ldc, columns[g].ldc};
-    for (size_t s = 0, k, n; s < operands; s += n, b += k * PANEL) {
+/* What is far, some operands after the other: the sums so far wait in C. */
+static void strip_slices(strip p, size_t m, size_t operands, const cbi_operand *operand,
+                         int is_last) {
+    cbi_columns go_on[V_GROUPS + 1];
+    for (size_t g = 0; g < groups_of(p.width); g++)
+        go_on[g] =
+            (cbi_columns){p.columns[g].c, p.columns[g].c, p.columns[g].ldc, p.columns[g].ldc};
+    for (size_t s = 0, k, n; s < operands; s += n, p.b += k * PANEL, p.columns = go_on) {
         n = slice(operands - s, operand + s, &k);
         const int ends = is_last && s + n == operands;
-        panel_rows(m, k, width, s ? go_on : columns, n, operand + s, b,
-                   ends ? NULL : b + k * PANEL);
+        strip_rows(&p, m, k, n, operand + s, ends ? NULL : p.b + k * PANEL);
     }
 }
 
-/* Panel by panel, so that a panel stays near while all rows pass. */
+/* Panel by panel, so that a panel stays near while all rows pass. One group alone in the last panel
+ * would keep the units waiting: the panel before leaves it one of its own. */
 static void product(size_t m, size_t groups, const cbi_columns *columns, size_t operands,
                     const cbi_operand *operand, const float *b) {
     size_t k = 0, g = 0;
@@ -170,13 +220,20 @@ static void product(size_t m, size_t groups, const cbi_columns *columns, size_t 
     const int is_far = groups * k * CBI_LANES > FAR;
     for (; m == 1 && groups - g >= V_WIDE * V_GROUPS; g += V_WIDE * V_GROUPS, b += V_WIDE * next)
         block_wide(columns + g, operands, operand, b, next);
-    for (; g < groups; g += V_GROUPS, b += next) {
-        const size_t width = groups - g < V_GROUPS ? groups - g : V_GROUPS;
-        const int is_last = groups - g <= V_GROUPS;
-        if (is_far)
-            panel_slices(m, width, columns + g, operands, operand, b, is_last);
+    while (g < groups) {
+        const size_t left = groups - g;
+        strip p = {(left < V_GROUPS ? left : V_GROUPS) - 1, columns + g, b, next};
+        if (V_GROUPS > 1 && left == V_GROUPS + 1)
+            p.width--;
+        else if (V_GROUPS > 1 && left == 2 && g % V_GROUPS == V_GROUPS - 1)
+            p.width = ACROSS;
         else
-            panel_rows(m, k, width, columns + g, operands, operand, b, NULL);
+            b += next;
+        g += groups_of(p.width);
+        if (is_far)
+            strip_slices(p, m, operands, operand, g == groups);
+        else
+            strip_rows(&p, m, k, operands, operand, NULL);
     }
 }
 

@@ -85,16 +85,19 @@ typedef struct arena {
 typedef enum start_kind { FROM_ZERO, FROM_ROW, FROM_PLANE, IN_PLACE, STARTS } start_kind;
 
 static void one_product(const cbi_kernels *set, arena *mem, size_t m, size_t n, size_t k,
-                        start_kind kind, int at_end, int exact) {
+                        start_kind kind, int turned, int at_end, int exact) {
     static float plain[100 * 257], first[MOST_ROWS * 272];
-    const size_t wide = round_up(n, CBI_LANES), ldc = wide + CANARY, lda = k + 3;
+    const size_t wide = round_up(n, CBI_LANES), ldc = wide + CANARY;
+    const size_t lda = (turned ? m : k) + 3, rsa = turned ? 1 : lda, csa = turned ? lda : 1;
     const size_t size_c = (m - 1) * ldc + wide;
-    float *a = guard_take(&mem->a, k ? (m - 1) * lda + k : 0, at_end);
+    const size_t size_a = k ? (m - 1) * rsa + (k - 1) * csa + 1 : 0;
+    float *a = guard_take(&mem->a, size_a, at_end);
     float *b = guard_take(&mem->b, cbi_panels_size(set, k, cbi_groups(n)), at_end);
     float *c = guard_take(&mem->c, size_c, at_end), *init = NULL;
     const size_t ldi = kind == FROM_ROW ? 0 : kind == IN_PLACE ? ldc : wide;
     for (size_t i = 0; k && i < m; i++)
-        fill(a + i * lda, k, exact);
+        for (size_t l = 0; l < k; l++)
+            fill(a + i * rsa + l * csa, 1, exact);
     fill(plain, k * n, exact);
     cbi_panels_put(set, k, 0, 0, k, n, plain, n, 1, b);
     if (kind == FROM_ROW || kind == FROM_PLANE) {
@@ -109,11 +112,11 @@ static void one_product(const cbi_kernels *set, arena *mem, size_t m, size_t n, 
     for (size_t i = 0; i + 1 < m; i++)
         for (size_t j = wide; j < ldc; j++)
             c[i * ldc + j] = 12345;
-    cbi_matrix_product(set, m, n, &(cbi_operand){a, lda, 1, k}, b, init, ldi, c, ldc);
+    cbi_matrix_product(set, m, n, &(cbi_operand){a, rsa, csa, k}, b, init, ldi, c, ldc);
     for (size_t i = 0; i + 1 < m; i++)
         for (size_t j = wide; j < ldc; j++)
             assert_true(c[i * ldc + j] == 12345);
-    check_product(set->name, m, n, k, (matrix){a, lda, 1}, (matrix){plain, n, 1},
+    check_product(set->name, m, n, k, (matrix){a, rsa, csa}, (matrix){plain, n, 1},
                   (matrix){init ? first : NULL, wide, 1}, c, ldc, exact);
 }
 
@@ -134,7 +137,8 @@ static void test_product(void **state) {
                 for (size_t d = 0; d < DEPTHS; d++, turn++)
                     one_product(*set, &mem, m, widths[w], depths[d],
                                 (start_kind)((turn + turn / DEPTHS) % STARTS),
-                                (turn / 3 + turn / DEPTHS) % 2, turn % 5 == 0);
+                                (turn / 7 + turn / DEPTHS) % 2, (turn / 3 + turn / DEPTHS) % 2,
+                                turn % 5 == 0);
     }
     guard_close(&mem.a);
     guard_close(&mem.b);
