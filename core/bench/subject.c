@@ -152,13 +152,22 @@ static cb_status forward(cbi_subject *s, cb_engine *engine, int keep, cb_rows *y
                              err);
 }
 
+/* The gradient of the output is given, as by a loss that writes it there: it is put in place once.
+ */
+static void give_gradient(cbi_subject *s, cb_engine *engine) {
+    const cb_rows dy = cb_engine_output_gradient(engine);
+    if (s->given == dy.data)
+        return;
+    for (size_t r = 0; r < s->steps.frames; r++)
+        memcpy(dy.data + r * dy.ld, s->dy + r * dy.dim, dy.dim * sizeof *dy.data);
+    s->given = engine == s->engine ? dy.data : NULL;
+}
+
 static cb_status train(cbi_subject *s, cb_engine *engine, cb_rows *y, cb_err *err) {
     cb_status st = cb_engine_set_weights(engine, s->w, err);
     if (st != CB_OK || (st = forward(s, engine, 1, y, err)) != CB_OK)
         return st;
-    const cb_rows dy = cb_engine_output_gradient(engine);
-    for (size_t r = 0; r < s->steps.frames; r++)
-        memcpy(dy.data + r * dy.ld, s->dy + r * dy.dim, dy.dim * sizeof *dy.data);
+    give_gradient(s, engine);
     return cb_engine_backward(engine, s->gradient, s->ldx > 0 ? s->dx : NULL, s->ldx, err);
 }
 

@@ -13,6 +13,7 @@ typedef struct cbi_subject {
     uint32_t *rows;      /* [T] */
     float *w, *gradient; /* [weights] */
     float *x, *dx, *dy;  /* [frames][ldx], the same, [frames][output dim] */
+    const float *given;  /* where the engine has dy already */
     size_t ldx, step_flop;
     double flop;
 } cbi_subject;

@@ -14,22 +14,20 @@
 
 /* ---- times ---- */
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void cb_engine_set_times(cb_engine *e, cb_engine_times *times) {
-    e->times = times;
+    e->is_timed = times != NULL;
+    e->times = times ? times : &e->unread;
 }
 
-double cbi_time_begin(const cb_engine *e) {
-    return e->times ? seconds_now() : 0;
-}
-
-void cbi_time_end(double *part, double begun) {
-    *part += seconds_now() - begun;
+void cbi_lap(cb_engine *e, double *part) {
+    struct timespec t;
+    if (!e->is_timed)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    const double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    if (part != NULL)
+        *part += now - e->lap;
+    e->lap = now;
 }
 
 /* ---- creation ---- */
@@ -41,9 +39,9 @@ cb_status cb_engine_create(cb_engine **out, const cb_stack *stack, cb_err *err) 
     if (e == NULL)
         return cbi_engine_no_memory(err);
     e->stack = stack;
+    e->times = &e->unread;
     e->layers = cbi_calloc(stack->layers, sizeof *e->layers);
-    e->w = cbi_aligned_calloc(stack->weights + 1, sizeof *e->w);
-    if (e->layers == NULL || e->w == NULL)
+    if (e->layers == NULL)
         st = cbi_engine_no_memory(err);
     else if ((st = cbi_gemm_begin(err)) == CB_OK)
         st = cbi_kernels_get(&e->kernels, err);
@@ -65,7 +63,6 @@ void cb_engine_destroy(cb_engine *e) {
     for (size_t l = 0; e->layers && l < e->stack->layers; l++)
         cbi_layer_fini(&e->layers[l]);
     cbi_free(e->layers);
-    cbi_aligned_free(e->w);
     cbi_free(e->rows);
     cbi_free(e->first);
     cbi_free(e->step_of_row);
@@ -85,12 +82,10 @@ void cbi_engine_compute_all(cb_engine *e) {
 
 cb_status cb_engine_set_weights(cb_engine *e, const float *w, cb_err *err) {
     (void)err;
-    const double begun = cbi_time_begin(e);
-    memcpy(e->w, w, e->stack->weights * sizeof *w);
+    cbi_lap(e, NULL);
     for (size_t l = 0; l < e->stack->layers; l++)
-        cbi_layer_set_weights(&e->layers[l], e->kernels, e->w);
-    if (e->times)
-        cbi_time_end(&e->times->packing, begun);
+        cbi_layer_set_weights(&e->layers[l], e->kernels, w);
+    cbi_lap(e, &e->times->packing);
     e->have_weights = 1;
     e->is_holding = 0;
     return CB_OK;
@@ -182,7 +177,7 @@ static void fill_initial(cb_engine *e, cbi_layer *y) {
             int given = cbi_is_given_row(y, s, r);
             for (size_t j = 0; j < p->dim; j++)
                 row[j] = given            ? y->initial[s][r * p->dim + j]
-                         : state->learned ? e->w[y->offset[state->init_param] + j]
+                         : state->learned ? y->vector[state->init_param][j]
                                           : (float)state->init;
         }
     }
@@ -233,19 +228,17 @@ static void run_program(const cb_engine *e, const cbi_layer *y, const cbi_scope 
                                     s.to * CBI_LANES);
 }
 
+/* The caller has begun a lap. */
 static void run_stage(cb_engine *e, cbi_layer *y, const cbi_scope *scope, size_t stage) {
-    const double begun = cbi_time_begin(e);
     cbi_run_products(e, y, scope, stage);
-    if (e->times)
-        cbi_time_end(&e->times->products, begun);
-    const double between = cbi_time_begin(e);
+    cbi_lap(e, &e->times->products);
     run_program(e, y, scope, stage);
-    if (e->times)
-        cbi_time_end(&e->times->pointwise, between);
+    cbi_lap(e, &e->times->pointwise);
 }
 
 void cbi_run_phase(cb_engine *e, cbi_layer *y, const cbi_scope *scope) {
     const cbi_pass *pass = cbi_pass_of(y->cell, scope->backward);
+    cbi_lap(e, NULL);
     for (size_t s = 0; s < pass->stages[scope->phase]; s++)
         run_stage(e, y, scope, s);
 }
@@ -260,6 +253,7 @@ static void forward_block(cb_engine *e, cbi_layer *y, const cbi_block *b) {
         /* A delayed state is a sequence that an earlier stage of this block has written. */
         if (s > 0 && y->delayed)
             cbi_find_old(e, y, b);
+        cbi_lap(e, NULL);
         run_stage(e, y, &before, s);
     }
     for (size_t t = b->from; t < b->to; t++) {
@@ -374,7 +368,7 @@ cb_status cb_engine_memory(const cb_stack *stack, size_t B, size_t frames, int k
     size_t total;
     st = cb_size_mul(frames, frame_bytes, &total);
     if (st == CB_OK)
-        st = cb_size_add(total, stack->weights * sizeof(float) + sizeof(cb_engine), &total);
+        st = cb_size_add(total, sizeof(cb_engine), &total);
     for (size_t l = 0; st == CB_OK && l < stack->layers; l++) {
         size_t layer;
         st = cbi_layer_bytes(stack->cells[l], B, frames, block_rows, keep, kernels, &layer, err);

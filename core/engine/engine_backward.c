@@ -186,21 +186,17 @@ static void clear_gradients(cbi_layer *y) {
         memset(y->sum[i], 0, y->strip_floats * sizeof(float));
 }
 
-static void add_row(float *restrict to, const float *restrict from, size_t n) {
-    for (size_t j = 0; j < n; j++)
-        to[j] += from[j];
+/* A matrix as it stands: its padded rows go into the flat vector. */
+static void collect_rows(const cb_param *p, const cbi_weight *m, float *g) {
+    const size_t ld = cbi_padded(p->cols);
+    for (size_t i = 0; i < p->rows; i++)
+        memcpy(g + i * p->cols, m->gradient + i * ld, p->cols * sizeof *g);
 }
 
-/* The gradient of a matrix, from its padded rows or gathered columns, through its structure. */
-static void collect_matrix(const cb_param *p, const cbi_weight *m, float *g) {
-    if (!m->on_index && !m->summed)
-        return;
+/* Its gathered columns, or those of a structure, where several elements may be one weight. */
+static void collect_elements(const cb_param *p, const cbi_weight *m, float *g) {
     const size_t ld = cbi_padded(m->on_index ? p->rows : p->cols);
-    for (size_t i = 0; i < p->rows; i++) {
-        if (!m->on_index && !m->map) {
-            add_row(g + i * p->cols, m->gradient + i * ld, p->cols);
-            continue;
-        }
+    for (size_t i = 0; i < p->rows; i++)
         for (size_t j = 0; j < p->cols; j++) {
             const float d = m->on_index ? m->d_rows[j * ld + i] : m->gradient[i * ld + j];
             const int32_t at = m->map ? m->map[i * p->cols + j] : (int32_t)(i * p->cols + j) + 1;
@@ -209,13 +205,23 @@ static void collect_matrix(const cb_param *p, const cbi_weight *m, float *g) {
             else if (at < 0)
                 g[-at - 1] -= d;
         }
-    }
 }
 
-/* Sums over strips, gradients of structured and gathered matrices, and learned initial states go
- * into the flat vector. */
+static void collect_param(const cb_param *p, const cbi_weight *m, float *g) {
+    if (m->summed && !m->map) {
+        collect_rows(p, m, g);
+        return;
+    }
+    memset(g, 0, p->free_count * sizeof *g);
+    if (p->cols && (m->on_index || m->summed))
+        collect_elements(p, m, g);
+}
+
+/* Gradients of matrices, sums over strips and learned initial states go into the flat vector. */
 static void collect_gradients(cb_engine *e, cbi_layer *y, float *gradient) {
     const cb_cell *cell = y->cell;
+    for (size_t k = 0; k < cell->param_count; k++)
+        collect_param(&cell->params[k], &y->weight[k], gradient + y->offset[k]);
     for (size_t i = 0; i < cell->vector_sink_count; i++) {
         const cb_param *p = &cell->params[cell->vector_sinks[i].param];
         float *g = gradient + y->offset[cell->vector_sinks[i].param];
@@ -224,9 +230,6 @@ static void collect_gradients(cb_engine *e, cbi_layer *y, float *gradient) {
             for (size_t j = 0; j < p->rows; j++)
                 g[j] += y->sum[i][r * ld + j];
     }
-    for (size_t k = 0; k < cell->param_count; k++)
-        if (cell->params[k].cols)
-            collect_matrix(&cell->params[k], &y->weight[k], gradient + y->offset[k]);
     for (size_t s = 0; s < cell->state_count; s++) {
         const cbi_state *state = &cell->states[s];
         const cbi_plane *p = &y->carry_in[s];
@@ -250,10 +253,9 @@ static void backward_block(cb_engine *e, cbi_layer *y, const cbi_block *b, cbi_r
         pass_carries(y, e->rows[t]);
     }
     cbi_run_phase(e, y, &after);
-    const double begun = cbi_time_begin(e);
+    cbi_lap(e, NULL);
     add_matrix_gradients(e, y, b);
-    if (e->times)
-        cbi_time_end(&e->times->gradients, begun);
+    cbi_lap(e, &e->times->gradients);
 }
 
 cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t lddx, cb_err *err) {
@@ -264,8 +266,6 @@ cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t ld
     if (dx != NULL && lddx < e->stack->I)
         return cb_fail(err, CB_EARG, "engine: dx: expected at least %zu columns, got %zu",
                        e->stack->I, lddx);
-    if (gradient != NULL)
-        memset(gradient, 0, e->stack->weights * sizeof *gradient);
     for (size_t l = e->stack->layers; l-- > 0;) {
         cbi_layer *y = &e->layers[l];
         cbi_ref node = CBI_NONE;

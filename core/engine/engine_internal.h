@@ -25,7 +25,6 @@ struct cb_engine {
     const cb_stack *stack;
     const cbi_kernels *kernels;
     cbi_layer *layers;
-    float *w;
     int have_weights;
     cb_steps steps;
     int equal_counts; /* all sequences stand at the same count of steps */
@@ -45,12 +44,15 @@ struct cb_engine {
     uint64_t dropout_seed, dropout_pass;
     cbi_mask_source masks; /* of regularisers, for passes with keep */
     cbi_progress done;
-    cb_engine_times *times; /* NULL: nobody wants to know */
+    int is_timed;           /* somebody wants to know the times */
+    cb_engine_times *times; /* never NULL */
+    cb_engine_times unread; /* what it points to otherwise */
+    double lap;             /* when the last one ended */
 };
 
-/* Seconds now, if anybody wants to know; and what has gone since, for one of its parts. */
-double cbi_time_begin(const cb_engine *engine);
-void cbi_time_end(double *part, double begun);
+/* A lap ends, another begins: its time is added to *part (NULL: to none). While nobody wants to
+ * know no clock is read. */
+void cbi_lap(cb_engine *engine, double *part);
 
 /* The rows that a phase runs over: a step's in the loop, a block's outside. */
 typedef struct cbi_scope {

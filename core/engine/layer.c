@@ -486,7 +486,13 @@ cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t b
 
 /* ---- weights ---- */
 
-static void pack_phase(cbi_layer *y, int backward, int phase, const cbi_kernels *kernels) {
+/* A matrix, [rows][cols], from the weights w. */
+static const float *dense(const cbi_layer *y, uint32_t param, const float *w) {
+    return y->weight[param].own ? y->weight[param].own : w + y->offset[param];
+}
+
+static void pack_phase(cbi_layer *y, int backward, int phase, const cbi_kernels *kernels,
+                       const float *w) {
     const cbi_pass *pass = cbi_pass_of(y->cell, backward);
     for (size_t s = 0; s < pass->stages[phase]; s++) {
         const cbi_bundles *bundles = &y->run[backward][phase].bundles[s];
@@ -494,7 +500,7 @@ static void pack_phase(cbi_layer *y, int backward, int phase, const cbi_kernels 
             const cbi_bundle *b = &bundles->bundle[i];
             for (size_t k = 0; k < b->values * b->operands; k++)
                 cbi_bundle_put(b, y->cell, backward, kernels, k / b->operands, k % b->operands,
-                               y->weight[pass->product[b->call[k]].matrix].dense);
+                               dense(y, pass->product[b->call[k]].matrix, w));
         }
     }
 }
@@ -511,20 +517,16 @@ void cbi_layer_set_weights(cbi_layer *y, const cbi_kernels *kernels, const float
                 memcpy(y->vector[k] + i, from, p->rows * sizeof(float));
             continue;
         }
-        m->dense = from;
-        if (m->map) {
-            for (size_t i = 0; i < p->rows * p->cols; i++)
-                m->own[i] = m->map[i] > 0   ? from[m->map[i] - 1]
-                            : m->map[i] < 0 ? -from[-m->map[i] - 1]
-                                            : 0.0f;
-            m->dense = m->own;
-        }
+        for (size_t i = 0; m->map && i < p->rows * p->cols; i++)
+            m->own[i] = m->map[i] > 0   ? from[m->map[i] - 1]
+                        : m->map[i] < 0 ? -from[-m->map[i] - 1]
+                                        : 0.0f;
         size_t ld = cbi_padded(p->rows);
         for (size_t i = 0; m->on_index && i < p->rows; i++)
             for (size_t j = 0; j < p->cols; j++)
-                m->by_symbol[j * ld + i] = m->dense[i * p->cols + j];
+                m->by_symbol[j * ld + i] = dense(y, k, w)[i * p->cols + j];
     }
     for (int b = 0; b < 2; b++)
         for (int phase = 0; phase < CBI_PHASES; phase++)
-            pack_phase(y, b, phase, kernels);
+            pack_phase(y, b, phase, kernels, w);
 }

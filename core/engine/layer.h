@@ -26,9 +26,8 @@ typedef struct cbi_plane {
 
 /* A matrix of the layer. */
 typedef struct cbi_weight {
-    const float *dense; /* [rows][cols]: the weights themselves, or `own` */
-    float *own;         /* structure: the effective matrix */
-    float *gradient;    /* [rows][cols padded]: summed over the blocks of a backward pass */
+    float *own;      /* structure: the effective matrix; NULL: the weights as they are */
+    float *gradient; /* [rows][cols padded]: summed over the blocks of a backward pass */
     int32_t *map;
     float *by_symbol; /* index input: M^T as rows, [cols][ld] */
     float *d_rows;    /* index input: gradient as rows, [cols][ld] */

@@ -112,8 +112,22 @@ void cbi_route_fini(cb_engine *e) {
 
 /* ---- forward ---- */
 
+/* Rows of n floats; in one piece where they stand so on both sides. */
+static void copy_rows(float *to, size_t ldt, const float *from, size_t ldf, size_t rows, size_t n) {
+    if (ldt == n && ldf == n && rows > 0) {
+        memcpy(to, from, rows * n * sizeof *to);
+        return;
+    }
+    for (size_t r = 0; r < rows; r++)
+        memcpy(to + r * ldt, from + r * ldf, n * sizeof *to);
+}
+
 static void copy_callers(cb_engine *e, size_t u, const float *x, size_t ldx) {
     cbi_plane *to = &e->layers[u].x;
+    if (!e->stack->units[u].reverse) {
+        copy_rows(to->data, to->ld, x, ldx, e->steps.frames, to->dim);
+        return;
+    }
     for (size_t f = 0; f < e->steps.frames; f++)
         memcpy(to->data + f * to->ld, x + turned(e, u, f) * ldx, to->dim * sizeof *x);
 }
@@ -249,14 +263,16 @@ cb_status cbi_route_gradient(cb_engine *e, size_t u, cb_err *err) {
 
 void cbi_route_input_gradient(cb_engine *e, float *dx, size_t lddx) {
     const cb_stack *s = e->stack;
-    size_t bottom = s->layers > 1 && s->units[1].reverse ? 2 : 1;
-    for (size_t f = 0; f < e->steps.frames; f++)
-        memset(dx + f * lddx, 0, s->I * sizeof *dx);
-    for (size_t u = 0; u < bottom; u++) {
-        cbi_ref node;
-        const cbi_plane *from = cbi_input_gradient(&e->layers[u], &node);
-        for (size_t f = 0; from != NULL && f < e->steps.frames; f++)
-            for (size_t j = 0; j < s->I; j++)
-                dx[f * lddx + j] += from->data[turned(e, u, f) * from->ld + j];
-    }
+    const int two = s->layers > 1 && s->units[1].reverse;
+    cbi_ref node;
+    const cbi_plane *from = cbi_input_gradient(&e->layers[0], &node);
+    if (from != NULL)
+        copy_rows(dx, lddx, from->data, from->ld, e->steps.frames, s->I);
+    else
+        for (size_t f = 0; f < e->steps.frames; f++)
+            memset(dx + f * lddx, 0, s->I * sizeof *dx);
+    from = two ? cbi_input_gradient(&e->layers[1], &node) : NULL;
+    for (size_t f = 0; from != NULL && f < e->steps.frames; f++)
+        for (size_t j = 0; j < s->I; j++)
+            dx[f * lddx + j] += from->data[turned(e, 1, f) * from->ld + j];
 }

@@ -329,6 +329,43 @@ static void test_final_gradient_is_dropped(void **state) {
     cb_stack_destroy(stack);
 }
 
+/* dy that was written once counts for each pass over the same batch. */
+static void test_output_gradient_stays(void **state) {
+    (void)state;
+    static const size_t lengths[] = {3, 2};
+    for (int both = 0; both < 2; both++) {
+        const cb_layer_spec layer = {
+            .name = "lstm", .text = lstm.text, .hidden = 5, .bidirectional = both};
+        cb_stack *stack;
+        cb_engine *e;
+        cb_rows y;
+        cb_err err;
+        OK(cb_stack_create(&stack, &layer, 1, CB_INPUT_DENSE, 3, &err));
+        const size_t n = cb_stack_weight_count(stack);
+        float *w = draw_weights(stack, 1, 0.1), *gradient = draw_weights(stack, 1, 0);
+        float *first = draw_weights(stack, 1, 0);
+        batch b = batch_make(stack, lengths, 2, 4, OWN);
+        OK(cb_engine_create(&e, stack, &err));
+        OK(cb_engine_set_weights(e, w, &err));
+        for (int pass = 0; pass < 3; pass++) {
+            OK(cb_engine_forward(e, &b.steps, b.x, 3, NULL, 1, &y, &err));
+            const cb_rows dy = cb_engine_output_gradient(e);
+            for (size_t f = 0; pass == 0 && f < b.steps.frames; f++)
+                for (size_t j = 0; j < dy.dim; j++)
+                    dy.data[f * dy.ld + j] = (float)(f + j + 1);
+            OK(cb_engine_backward(e, pass ? gradient : first, NULL, 0, &err));
+        }
+        assert_memory_equal(gradient, first, n * sizeof *first);
+        assert_true(first[0] != 0.0f);
+        cb_engine_destroy(e);
+        free(first);
+        free(gradient);
+        free(w);
+        batch_free(&b);
+        cb_stack_destroy(stack);
+    }
+}
+
 static void test_wrong_steps(void **state) {
     (void)state;
     static const uint32_t good[] = {3, 2, 1}, grows[] = {3, 1, 2}, empty[] = {3, 2, 0};
@@ -596,6 +633,7 @@ int main(void) {
         cmocka_unit_test(test_no_steps),
         cmocka_unit_test(test_order_of_calls),
         cmocka_unit_test(test_final_gradient_is_dropped),
+        cmocka_unit_test(test_output_gradient_stays),
         cmocka_unit_test(test_wrong_steps),
         cmocka_unit_test(test_index_range),
         cmocka_unit_test(test_memory),

@@ -176,7 +176,8 @@ CB_API CB_MUST_USE cb_status cb_engine_forward(cb_engine *engine, const cb_steps
                                                int keep, cb_rows *y, cb_err *err);
 
 /* After a forward pass with keep: where the caller puts dy, [frames][ld]. All dim columns of every
- * row must be written. Borrowed until the next call. */
+ * row must be written. Borrowed until the next call; that returns the same rows, with what was
+ * written, after passes over a batch of the same shape. */
 CB_API cb_rows cb_engine_output_gradient(cb_engine *engine);
 
 /*
@@ -257,7 +258,7 @@ typedef struct cb_engine_times {
     double packing;   /* applying structures and packing weights */
 } cb_engine_times;
 /* From now on the time of each part is added to *times (borrowed); NULL, the state after creation:
- * no clock is read. Reading it costs about 20 ns twice for each product and each program. */
+ * no clock is read. Reading it costs about 20 ns for each product and each program. */
 CB_API void cb_engine_set_times(cb_engine *engine, cb_engine_times *times);
 
 /* Names for the records: the kernel set in use ("portable", "avx512", ...), BLIS's version and the
