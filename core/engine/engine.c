@@ -176,7 +176,7 @@ static void fill_initial(cb_engine *e, cbi_layer *y) {
             float *row = p->data - (e->steps.B - r) * p->ld;
             int given = cbi_is_given_row(y, s, r);
             for (size_t j = 0; j < p->dim; j++)
-                row[j] = given            ? y->initial[s][r * p->dim + j]
+                row[j] = given            ? y->handed[s].initial[r * p->dim + j]
                          : state->learned ? y->vector[state->init_param][j]
                                           : (float)state->init;
         }
@@ -282,11 +282,12 @@ static cb_status check_forward(cb_engine *e, const cb_steps *steps, const float 
         if (e->stack->units[l].reverse)
             return cb_fail(err, CB_EARG, "engine: a bidirectional layer cannot go on from a start");
     for (size_t l = 0; l < e->stack->layers; l++)
-        for (size_t s = 0; s < e->layers[l].cell->state_count; s++)
-            if (e->layers[l].initial[s] && e->layers[l].initial_rows[s] != steps->B)
+        for (size_t s = 0; s < e->layers[l].cell->state_count; s++) {
+            const cbi_handed *h = &e->layers[l].handed[s];
+            if (h->has_initial && h->rows != steps->B)
                 return cb_fail(err, CB_ESHAPE, "initial state '%s': %zu rows were given, B is %zu",
-                               e->layers[l].cell->states[s].name, e->layers[l].initial_rows[s],
-                               steps->B);
+                               e->layers[l].cell->states[s].name, h->rows, steps->B);
+        }
     if (keep && (st = cbi_mask_source_check(&e->masks, steps, err)) != CB_OK)
         return st;
     return cbi_index_check(e->stack, steps, index, err);

@@ -18,10 +18,11 @@ cb_rows cb_engine_output_gradient(cb_engine *e) {
 /* Rows whose sequence ends at this step get the gradient of the final state, or none. */
 static void begin_rows(cbi_layer *y, size_t from, size_t to) {
     for (size_t s = 0; s < y->cell->state_count; s++) {
+        const cbi_handed *h = &y->handed[s];
         cbi_plane *p = &y->carry_in[s];
         for (size_t r = from; r < to; r++) {
-            if (y->d_final[s])
-                memcpy(p->data + r * p->ld, y->d_final[s] + r * p->dim, p->dim * sizeof(float));
+            if (h->has_final)
+                memcpy(p->data + r * p->ld, h->d_final + r * p->dim, p->dim * sizeof(float));
             else
                 memset(p->data + r * p->ld, 0, p->dim * sizeof(float));
         }

@@ -25,27 +25,46 @@ cb_status cb_engine_final_state(const cb_engine *e, size_t layer, const char *st
     return CB_OK;
 }
 
-static cb_status take_rows(float **slot, const float *in, size_t count, cb_err *err) {
-    cbi_free(*slot);
-    *slot = NULL;
-    if (in == NULL)
-        return CB_OK;
-    if ((*slot = cbi_calloc(count + 1, sizeof **slot)) == NULL)
+/* ---- what is handed in: copied into room that stays, since truncated back-propagation hands in
+ * every state before every chunk ---- */
+
+void cbi_handed_fini(cbi_handed *h) {
+    cbi_free(h->initial);
+    cbi_free(h->given);
+    cbi_free(h->d_final);
+    *h = (cbi_handed){0};
+}
+
+static cb_status take_floats(float **room, size_t *capacity, const float *in, size_t count,
+                             cb_err *err) {
+    cb_status st = cbi_grow((void **)room, capacity, count + 1, sizeof **room);
+    if (st == CB_ESHAPE)
+        return cb_fail(err, st, "engine: a state of %zu floats overflows", count);
+    if (st != CB_OK)
         return cbi_engine_no_memory(err);
-    memcpy(*slot, in, count * sizeof **slot);
+    memcpy(*room, in, count * sizeof **room);
+    return CB_OK;
+}
+
+/* given NULL: all rows. */
+static cb_status take_given(cbi_handed *h, const unsigned char *given, size_t B, cb_err *err) {
+    if (cbi_grow((void **)&h->given, &h->given_capacity, B + 1, 1) != CB_OK)
+        return cbi_engine_no_memory(err);
+    if (given != NULL)
+        memcpy(h->given, given, B);
+    else
+        memset(h->given, 1, B);
     return CB_OK;
 }
 
 int cbi_is_given_row(const cbi_layer *y, size_t state, size_t row) {
-    return y->initial[state] != NULL && (y->given[state] == NULL || y->given[state][row]);
+    return y->handed[state].has_initial && y->handed[state].given[row];
 }
 
 void cbi_drop_final_gradients(cb_engine *e) {
     for (size_t l = 0; l < e->stack->layers; l++)
-        for (size_t s = 0; s < e->layers[l].cell->state_count; s++) {
-            cbi_free(e->layers[l].d_final[s]);
-            e->layers[l].d_final[s] = NULL;
-        }
+        for (size_t s = 0; s < e->layers[l].cell->state_count; s++)
+            e->layers[l].handed[s].has_final = 0;
 }
 
 cb_status cb_engine_set_initial_rows(cb_engine *e, size_t layer, const char *state, const float *in,
@@ -55,17 +74,18 @@ cb_status cb_engine_set_initial_rows(cb_engine *e, size_t layer, const char *sta
     if (st != CB_OK)
         return st;
     cbi_layer *y = &e->layers[layer];
+    cbi_handed *h = &y->handed[s];
     if (cb_size_mul(B, y->state[s].dim, &count) != CB_OK)
         return cb_fail(err, CB_ESHAPE, "initial state '%s': %zu rows overflow", state, B);
-    cbi_free(y->given[s]);
-    y->given[s] = NULL;
-    if (in != NULL && given != NULL) {
-        if ((y->given[s] = cbi_calloc(B + 1, 1)) == NULL)
-            return cbi_engine_no_memory(err);
-        memcpy(y->given[s], given, B);
-    }
-    y->initial_rows[s] = B;
-    return take_rows(&y->initial[s], in, count, err);
+    h->has_initial = 0; /* nor the last one, should this fail */
+    h->rows = B;
+    if (in == NULL)
+        return CB_OK;
+    st = take_given(h, given, B, err);
+    if (st == CB_OK)
+        st = take_floats(&h->initial, &h->initial_capacity, in, count, err);
+    h->has_initial = st == CB_OK;
+    return st;
 }
 
 cb_status cb_engine_set_initial(cb_engine *e, size_t layer, const char *state, const float *in,
@@ -82,8 +102,14 @@ cb_status cb_engine_set_final_gradient(cb_engine *e, size_t layer, const char *s
     if (e->done < CBI_KEPT_ALL)
         return cb_fail(err, CB_EARG,
                        "gradient of the final state '%s' without a forward pass with keep", state);
-    return take_rows(&e->layers[layer].d_final[s], in, e->steps.B * e->layers[layer].state[s].dim,
-                     err);
+    cbi_handed *h = &e->layers[layer].handed[s];
+    h->has_final = 0;
+    if (in == NULL)
+        return CB_OK;
+    st = take_floats(&h->d_final, &h->final_capacity, in,
+                     e->steps.B * e->layers[layer].state[s].dim, err);
+    h->has_final = st == CB_OK;
+    return st;
 }
 
 cb_status cb_engine_initial_gradient(const cb_engine *e, size_t layer, const char *state,

@@ -234,14 +234,11 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
     y->old = cbi_calloc(S, sizeof *y->old);
     y->carry_in = cbi_calloc(S, sizeof *y->carry_in);
     y->carry_out = cbi_calloc(S, sizeof *y->carry_out);
-    y->initial = cbi_calloc(S, sizeof *y->initial);
-    y->given = cbi_calloc(S, sizeof *y->given);
-    y->initial_rows = cbi_calloc(S, sizeof *y->initial_rows);
-    y->d_final = cbi_calloc(S, sizeof *y->d_final);
+    y->handed = cbi_calloc(S, sizeof *y->handed);
     y->masks = cbi_calloc(cell->mask_count + 1, sizeof *y->masks);
     if (!y->masks || !y->offset || !y->weight || !y->vector || !y->sum || !y->sink_order ||
         !y->forward || !y->backward || !y->state || !y->begin || !y->old || !y->carry_in ||
-        !y->carry_out || !y->initial || !y->given || !y->initial_rows || !y->d_final)
+        !y->carry_out || !y->handed)
         return cbi_engine_no_memory(err);
     for (size_t s = 0; s < S; s++)
         y->delayed |= !cell->states[s].recurrent;
@@ -284,12 +281,8 @@ void cbi_layer_fini(cbi_layer *y) {
         for (size_t k = 0; k < 4; k++)
             if (planes[k])
                 cbi_aligned_free(planes[k][s].memory);
-        if (y->initial)
-            cbi_free(y->initial[s]);
-        if (y->given)
-            cbi_free(y->given[s]);
-        if (y->d_final)
-            cbi_free(y->d_final[s]);
+        if (y->handed)
+            cbi_handed_fini(&y->handed[s]);
     }
     for (int b = 0; b < 2; b++)
         for (int phase = 0; phase < CBI_PHASES; phase++) {
@@ -328,14 +321,11 @@ void cbi_layer_fini(cbi_layer *y) {
     cbi_free(y->old);
     cbi_free(y->carry_in);
     cbi_free(y->carry_out);
-    cbi_free(y->initial);
-    cbi_free(y->given);
-    cbi_free(y->initial_rows);
+    cbi_free(y->handed);
     cbi_aligned_free(y->mask.memory);
     for (size_t k = 0; y->masks && k < cell->mask_count; k++)
         cbi_aligned_free(y->masks[k].plane.memory);
     cbi_free(y->masks);
-    cbi_free(y->d_final);
 }
 
 /* ---- memory for a batch ---- */

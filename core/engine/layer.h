@@ -42,6 +42,16 @@ typedef struct cbi_mask_plane {
     size_t expected; /* rows that hold its expectation */
 } cbi_mask_plane;
 
+/* What the caller hands in for one state (engine_states.c); its room is kept from call to call. */
+typedef struct cbi_handed {
+    float *initial;       /* [rows][dim] */
+    unsigned char *given; /* [rows] which of them count */
+    float *d_final;       /* [B][dim] */
+    size_t rows;          /* of initial */
+    size_t initial_capacity, given_capacity, final_capacity;
+    int has_initial, has_final; /* the caller's word counts at all */
+} cbi_handed;
+
 typedef struct cbi_phase_run {
     cbi_bundles *bundles; /* one for each stage */
     cbi_program *program; /* one for each stage, after its products */
@@ -50,22 +60,19 @@ typedef struct cbi_phase_run {
 
 typedef struct cbi_layer {
     const cb_cell *cell;
-    size_t *offset;                  /* of each parameter in w */
-    cbi_weight *weight;              /* [params]; vectors: unused */
-    float **vector;                  /* [params]: strip of equal rows; matrices: NULL */
-    float **sum;                     /* [vector sinks]: strip of sums */
-    cbi_plane *forward;              /* [forward nodes]; storage nodes only */
-    cbi_plane *backward;             /* [backward nodes] */
-    cbi_plane *state;                /* [states] data: frame 0 */
-    cbi_plane *begin;                /* [states] the same rows from the first initial one */
-    cbi_plane x;                     /* input, padded; layer 0 */
-    cbi_plane dy;                    /* gradient of the output */
-    cbi_plane *old;                  /* [states] values before the steps of a block, gathered */
-    cbi_plane *carry_in, *carry_out; /* [states] */
-    float **initial;                 /* [states] given, [B][dim], or NULL */
-    unsigned char **given;           /* [states] which rows of it; NULL: all */
-    size_t *initial_rows;
-    float **d_final;                  /* [states] given, or NULL */
+    size_t *offset;                   /* of each parameter in w */
+    cbi_weight *weight;               /* [params]; vectors: unused */
+    float **vector;                   /* [params]: strip of equal rows; matrices: NULL */
+    float **sum;                      /* [vector sinks]: strip of sums */
+    cbi_plane *forward;               /* [forward nodes]; storage nodes only */
+    cbi_plane *backward;              /* [backward nodes] */
+    cbi_plane *state;                 /* [states] data: frame 0 */
+    cbi_plane *begin;                 /* [states] the same rows from the first initial one */
+    cbi_plane x;                      /* input, padded; layer 0 */
+    cbi_plane dy;                     /* gradient of the output */
+    cbi_plane *old;                   /* [states] values before the steps of a block, gathered */
+    cbi_plane *carry_in, *carry_out;  /* [states] */
+    cbi_handed *handed;               /* [states] */
     cbi_phase_run run[2][CBI_PHASES]; /* forward, backward */
     int delayed;                      /* some state is a delayed sequence, read before the loop */
     size_t strip_rows, strip_floats;
@@ -105,6 +112,9 @@ CB_MUST_USE cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t fram
                                       int keep, const cbi_kernels *kernels, size_t *bytes,
                                       cb_err *err);
 void cbi_layer_set_weights(cbi_layer *layer, const cbi_kernels *kernels, const float *w);
+
+/* engine_states.c */
+void cbi_handed_fini(cbi_handed *handed);
 
 /* products.c: what structures and clocks leave out of a bundle. */
 CB_MUST_USE cb_status cbi_bundle_find_reach(cbi_layer *layer, int backward, cbi_bundle *bundle,

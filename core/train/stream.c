@@ -77,7 +77,10 @@ cb_status cbi_stream_bytes(const cb_data *data, const cb_split *split, const cb_
         st = cbi_batch_bytes(data, members, frames, unroll, bytes, err);
     if (st != CB_OK)
         return st;
-    if (cb_size_mul(2 * members + states * rows, widest * sizeof(float), &floats) != CB_OK ||
+    /* initial, final and carried; and the engine's copies of the initial ones, whose room at most
+     * doubles as it grows. */
+    const size_t rows_kept = 2 * members + states * rows + 2 * states * members;
+    if (cb_size_mul(rows_kept, widest * sizeof(float), &floats) != CB_OK ||
         cb_size_add(*bytes, floats, bytes) != CB_OK ||
         cb_size_add(*bytes, members * 9 + split->frames * sizeof(uint32_t), bytes) != CB_OK)
         return cb_fail(err, CB_ESHAPE, "streams: %zu rows of %zu steps are too many", rows, unroll);

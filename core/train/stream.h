@@ -37,7 +37,7 @@ void cbi_stream_fini(cbi_stream *stream);
 /* The most members and frames that a chunk has. */
 CB_MUST_USE cb_status cbi_stream_most(const cb_split *split, size_t rows, size_t unroll,
                                       size_t *members, size_t *frames, cb_err *err);
-/* Bytes that cbi_stream_init takes. */
+/* Bytes that cbi_stream_init takes, and the states that cbi_stream_pack hands to the engine. */
 CB_MUST_USE cb_status cbi_stream_bytes(const cb_data *data, const cb_split *split,
                                        const cb_stack *stack, size_t rows, size_t unroll,
                                        size_t *bytes, cb_err *err);

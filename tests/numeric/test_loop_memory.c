@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No allocation in the training loop: once every batch has been seen, a trial on whole sequences
- * asks for no memory until it ends, whatever is trained and however it is disturbed. (One on chunks
- * of streams does: the engine copies the states that it is given in a block of their own.)
+ * No allocation in the training loop: once every batch has been seen, a trial asks for no memory
+ * until it ends, whatever is trained and however it is disturbed; on whole sequences, on chunks of
+ * streams, and where sequences are gone through in segments.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +81,23 @@ static void test_no_allocation(void **state) {
           "'input_noise':0.1,'input_dropout':0.1,'average':'ema','l2':1e-5,'clip_value':1}");
 }
 
+/* States are handed to the engine and taken from it before and after each chunk or segment. A layer
+ * that runs backwards cannot be cut so. */
+static void test_no_allocation_in_pieces(void **state) {
+    (void)state;
+    static const char *const cells[] = {RNN, LSTM, CLOCKWORK};
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        check(COPY, cells[i], "'depth':2,'train':{'epochs':4,'batch':7,'unroll':5}");
+        check(COPY, cells[i], "'train':{'epochs':4,'batch':1,'unroll':1000,'dropout':0.2}");
+        check(COPY, cells[i], "'depth':2,'train':{'epochs':4,'batch':7,'segment':4}");
+        check(ADDING, cells[i],
+              "'depth':2,'train':{'epochs':4,'batch':7,'segment':5,'zoneout':0.1,"
+              "'variational_input':0.2,'variational_state':0.1,'recurrent_dropout':0.1}");
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_allocation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_allocation),
+                                       cmocka_unit_test(test_no_allocation_in_pieces)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
