@@ -84,6 +84,27 @@ static void test_noise(void **state) {
     same(reber, LSTM, ",'batch':60,'weight_noise':0.1,'clip':1", ",'segment':5");
 }
 
+/* Masks within the cells belong to sequences and steps, wherever these are cut; segments run their
+ * forward pass twice. (Each mask in each cell: test_segments_internal.) */
+static void test_masks(void **state) {
+    static const char *const masks[] = {
+        ",'zoneout':0.2", ",'variational_input':0.3", ",'variational_state':0.3",
+        ",'recurrent_dropout':0.3",
+        ",'zoneout':0.1,'variational_input':0.2,'variational_state':0.2,"
+        "'recurrent_dropout':0.2,'dropout':0.2,'weight_noise':0.05"};
+    static const char *const cells[] = {RNN, CLOCKWORK, LEARNED, TWO(LSTM_TEXT)};
+    char rest[512];
+    (void)state;
+    for (size_t m = 0; m < sizeof masks / sizeof *masks; m++)
+        for (size_t c = 0; c < sizeof cells / sizeof *cells; c++) {
+            snprintf(rest, sizeof rest, ",'batch':30%s", masks[m]);
+            same(reber, cells[c], rest, ",'segment':3");
+            snprintf(rest, sizeof rest, ",'batch':7,'optimiser':'sgd'%s", masks[m]);
+            same(adding, cells[c], rest, ",'segment':20");
+            same(adding, cells[c], rest, ",'segment':0");
+        }
+}
+
 #define ADDING "{'task':{'name':'adding'},'hidden':8,"
 
 static void test_refusals(void **state) {
@@ -109,8 +130,8 @@ static void test_identity(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bits), cmocka_unit_test(test_noise),
-                                       cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_identity)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bits), cmocka_unit_test(test_noise), cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_identity)};
     return cmocka_run_group_tests(tests, open_tasks, close_tasks);
 }
