@@ -274,27 +274,6 @@ static void test_parts(void **state) {
                     one_part(*set, m, a, b, from, to);
 }
 
-static void test_pack(void **state) {
-    (void)state;
-    enum { K = 37, N = 83 };
-    static float b[K * N];
-    fill(b, K * N, 0);
-    for (const cbi_kernels *const *set = cbi_kernels_all(); *set; set++)
-        for (int transposed = 0; transposed < 2; transposed++) {
-            const matrix from = {b, transposed ? 1 : N, transposed ? K : 1};
-            const size_t panel = (*set)->panel, wide = round_up(N, panel);
-            assert_int_equal(panel % CBI_LANES, 0);
-            assert_int_equal(cbi_panels_size(*set, K, cbi_groups(N)), wide * K);
-            float *out = pack(*set, K, N, from);
-            for (size_t l = 0; l < K; l++)
-                for (size_t j = 0; j < wide; j++) {
-                    const double got = (double)out[(j / panel * K + l) * panel + j % panel];
-                    assert_true(got == (j < N ? at(from, l, j) : 0));
-                }
-            free(out);
-        }
-}
-
 static void test_row_sum(void **state) {
     (void)state;
     enum { ROWS = 3, MOST = 150, STEP = 5 };
@@ -523,12 +502,12 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),    cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_product),   cmocka_unit_test(test_product_bits),
-        cmocka_unit_test(test_bundles),   cmocka_unit_test(test_row_sum),
-        cmocka_unit_test(test_noise),     cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_gemm),      cmocka_unit_test(test_gemm_bits),
-        cmocka_unit_test(test_denormals), cmocka_unit_test(test_golden_bits),
+        cmocka_unit_test(test_choice),       cmocka_unit_test(test_product),
+        cmocka_unit_test(test_product_bits), cmocka_unit_test(test_bundles),
+        cmocka_unit_test(test_row_sum),      cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_parts),        cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_gemm_bits),    cmocka_unit_test(test_denormals),
+        cmocka_unit_test(test_golden_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
