@@ -185,16 +185,28 @@ static cb_status list_row(cbi_cli_table *table, const cb_cell_def *def, cbi_cell
     return st;
 }
 
-/* CB_EARG, with the nearest name, if no cell is of this family. */
+/* CB_EARG, with the nearest name or else all of them, if no cell is of this family. Cells of one
+ * family stand together in the table. */
 static cb_status check_family(const char *family, cb_err *err) {
     cbi_near near;
+    cbi_text known = {0};
+    cb_status st = CB_OK;
+    int found = 0;
     cbi_near_init(&near, family);
-    for (size_t i = 0; cb_variants[i] != NULL; i++) {
-        if (strcmp(cb_variants[i]->family, family) == 0)
-            return CB_OK;
-        cbi_near_offer(&near, cb_variants[i]->family);
+    for (size_t i = 0; cb_variants[i] != NULL && !found; i++) {
+        const char *name = cb_variants[i]->family;
+        found = strcmp(name, family) == 0;
+        cbi_near_offer(&near, name);
+        if (i == 0 || strcmp(cb_variants[i - 1]->family, name) != 0)
+            cbi_text_addf(&known, "%s%s", i ? ", " : "", name);
     }
-    return cb_fail(err, CB_EARG, "unknown family '%.60s'%s", family, cbi_near_text(&near));
+    if (!found && near.best != NULL)
+        st = cb_fail(err, CB_EARG, "unknown family '%.60s'%s", family, cbi_near_text(&near));
+    else if (!found)
+        st = cb_fail(err, CB_EARG, "unknown family '%.60s'; known are: %s", family,
+                     known.data != NULL && !known.failed ? known.data : "none");
+    cbi_text_fini(&known);
+    return st;
 }
 
 static cb_status list(const cbi_cli_args *args, cbi_cells_sizes size, cb_err *err) {

@@ -15,6 +15,12 @@ says out '^deep,depth-gated,2015,.*,peephole,' '^deep,highway,2017,'
 same "columns" "$(awk -F, 'NR == 1 { print NF }' out)" 14
 expect 1 cells --family gruu
 says err "unknown family 'gruu', did you mean 'gru'"
+expect 1 cells --family nosuch
+says err "unknown family 'nosuch'; known are: simple, .*, gru, .*, parallel$"
+same "every family stands once in the message" "$(tr -d ' ' < err | sed 's/.*://' | tr ',' '\n' | sort)" \
+    "$("$cellbench" cells --csv | sed '1d;s/,.*//' | sort -u)"
+expect 1 cells --family ''
+says err "unknown family ''; known are: "
 
 # ---- one cell, made from a setting ----
 expect 0 cells highway --set steps=10
