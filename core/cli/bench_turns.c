@@ -1,67 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Turns with another program; the lines that it speaks stand in bench_turns.h. */
+/* Turns with another program: what its samples are samples of, and where they go. */
 #include "cli/bench_turns.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cli/bench_foreign.h"
 #include "cli/wish.h"
 
-enum { LINE_SIZE = 4096, MOST_LINES = 256, NAME_LENGTH = 64 };
-
-/* ---- a line ---- */
-
-static int is_name(const char *text) {
-    const size_t length = strlen(text);
-    for (size_t i = 0; i < length; i++)
-        if (text[i] < ' ' || text[i] > '~')
-            return 0;
-    return length >= 1 && length <= NAME_LENGTH;
-}
-
-static cb_status check(const cbi_bench_foreign *f, cb_err *err) {
-    if (!is_name(f->engine) || !is_name(f->version) || !is_name(f->kernel))
-        return cb_fail(err, CB_EDATA,
-                       "engine, version, kernel: expected 1 to %d printable characters",
-                       NAME_LENGTH);
-    if (strcmp(f->engine, "cellbench") == 0)
-        return cb_fail(err, CB_EDATA, "engine: expected another program's name, got cellbench");
-    if (strcmp(f->clock, "cpu") != 0 && strcmp(f->clock, "wall") != 0)
-        return cb_fail(err, CB_EDATA, "clock: expected cpu or wall, got '%.20s'", f->clock);
-    if (f->repeats < 1 || f->duration_ns < 1)
-        return cb_fail(err, CB_EDATA, "repeats, duration_ns: expected numbers of at least 1");
-    return CB_OK;
-}
-
-cb_status cbi_bench_foreign_read(cbi_bench_foreign *out, const char *line, size_t length,
-                                 cb_err *err) {
-    json_error_t error;
-    json_int_t shape[5], repeats = 0, duration = 0;
-    *out = (cbi_bench_foreign){0};
-    cb_status st = cbi_json_parse(&out->object, line, length, "sample", err);
-    if (st != CB_OK)
-        return st;
-    if (json_unpack_ex(out->object, &error, JSON_STRICT,
-                       "{s:s, s:[I,I,I,I,I!], s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "cell",
-                       &out->cell, "shape", &shape[0], &shape[1], &shape[2], &shape[3], &shape[4],
-                       "phase", &out->phase, "engine", &out->engine, "version", &out->version,
-                       "kernel", &out->kernel, "clock", &out->clock, "repeats", &repeats,
-                       "duration_ns", &duration) != 0) {
-        st = cb_fail(err, CB_EDATA, "sample: %s", error.text);
-    } else {
-        for (int i = 0; i < 5; i++)
-            out->shape[i] = shape[i];
-        out->repeats = repeats;
-        out->duration_ns = duration;
-        st = check(out, err);
-    }
-    if (st != CB_OK) {
-        json_decref(out->object);
-        *out = (cbi_bench_foreign){0};
-    }
-    return st;
-}
+enum { MOST_LINES = 256 };
 
 /* ---- what it is a sample of ---- */
 
@@ -111,20 +59,18 @@ typedef struct turn {
 /* *more = 0 behind the empty line. */
 static cb_status read_line(turn *t, const cbi_bench_record *record, const cb_bench *bench, FILE *in,
                            int *more, cb_err *err) {
-    char line[LINE_SIZE];
-    if (fgets(line, sizeof line, in) == NULL)
-        return cbi_wish_to_stop() ? cb_fail(err, CB_ECANCEL, "stopped on request")
-                                  : cb_fail(err, CB_EIO, "the other program's input ended");
-    const size_t length = strcspn(line, "\r\n");
-    if (length + 1 == sizeof line)
-        return cb_fail(err, CB_EDATA, "expected lines of less than %d bytes", LINE_SIZE);
-    if ((*more = length > 0) == 0)
-        return CB_OK;
-    if (t->count == MOST_LINES)
+    cbi_bench_foreign f;
+    cb_status st = cbi_bench_foreign_next(&f, in, more, err);
+    if (st != CB_OK && cbi_wish_to_stop())
+        return cb_fail(err, CB_ECANCEL, "stopped on request");
+    if (st != CB_OK || !*more)
+        return st;
+    if (t->count == MOST_LINES) {
+        json_decref(f.object);
         return cb_fail(err, CB_EDATA, "expected at most %d samples", MOST_LINES);
-    cbi_bench_foreign *f = &t->foreign[t->count];
-    cb_status st = cbi_bench_foreign_read(f, line, length, err);
-    return st == CB_OK ? row_of(&t->rows[t->count++], record, bench, f, err) : st;
+    }
+    t->foreign[t->count] = f;
+    return row_of(&t->rows[t->count++], record, bench, &f, err);
 }
 
 static cb_status read_all(turn *t, const cbi_bench_record *record, const cb_bench *bench, FILE *in,

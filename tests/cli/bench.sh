@@ -138,6 +138,8 @@ refused 'line 1: sample: '
 refused '.*UNIQUE'
 { line slow 5; head -c 5000 /dev/zero | tr '\0' ' '; } > turns
 refused 'line 2: expected lines of less than'
+{ line slow 5; printf '\0\n'; } > turns # no empty line
+refused 'line 2: sample: '
 line slow 5 > turns
 refused "the other program's input ended"
 
