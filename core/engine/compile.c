@@ -283,6 +283,35 @@ static void bind_scratch(cbi_layer *y) {
         }
 }
 
+static int is_known(const cbi_layer *y, const cbi_slot *slot) {
+    for (size_t i = 0; i < y->kept_count; i++)
+        if (y->kept[i]->plane == slot->plane && y->kept[i]->base == slot->base)
+            return 1;
+    return 0;
+}
+
+static cb_status find_kept(cbi_layer *y, cb_err *err) {
+    const cbi_program *program = y->run[1][CBI_LOOP].program;
+    const size_t stages = y->cell->backward.stages[CBI_LOOP];
+    size_t most = 0;
+    for (size_t s = 0; s < stages; s++)
+        most += program[s].slots;
+    y->kept = cbi_calloc(most + 1, sizeof *y->kept);
+    y->ahead = cbi_calloc(most + 1, sizeof *y->ahead);
+    if (y->kept == NULL || y->ahead == NULL)
+        return cbi_engine_no_memory(err);
+    for (size_t s = 0; s < stages; s++)
+        for (size_t i = 0; i < program[s].slots; i++) {
+            const cbi_slot *slot = &program[s].slot[i];
+            const int is_kept = slot->base == CBI_ROW_FRAME || slot->base == CBI_ROW_OLD;
+            if (slot->plane == NULL || !is_kept || is_known(y, slot))
+                continue;
+            y->kept[y->kept_count++] = slot;
+            y->kept_floats += slot->ld;
+        }
+    return CB_OK;
+}
+
 cb_status cbi_layer_compile(cbi_layer *y, const cbi_kernels *kernels, cb_err *err) {
     cb_status st;
     if ((st = compile_pass(y, 0, kernels, err)) != CB_OK ||
@@ -292,5 +321,5 @@ cb_status cbi_layer_compile(cbi_layer *y, const cbi_kernels *kernels, cb_err *er
     if (y->scratch == NULL)
         return cbi_engine_no_memory(err);
     bind_scratch(y);
-    return CB_OK;
+    return find_kept(y, err);
 }

@@ -194,9 +194,15 @@ cbi_scope cbi_block_scope(const cbi_block *b, int backward, int phase) {
                        .skip = CBI_NONE};
 }
 
+size_t cbi_row_of(const cb_engine *e, cbi_row_base base, size_t t) {
+    if (base == CBI_ROW_FRAME)
+        return e->first[t];
+    return base == CBI_ROW_OLD && t > 0 ? e->steps.B + e->first[t - 1] : 0;
+}
+
 cbi_scope cbi_step_scope(const cb_engine *e, const cbi_layer *y, const cbi_block *b, size_t t,
                          int backward) {
-    const size_t frame = e->first[t], old = t ? e->steps.B + e->first[t - 1] : 0;
+    const size_t frame = cbi_row_of(e, CBI_ROW_FRAME, t), old = cbi_row_of(e, CBI_ROW_OLD, t);
     return (cbi_scope){.backward = backward,
                        .phase = CBI_LOOP,
                        .rows = e->rows[t],

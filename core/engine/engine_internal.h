@@ -61,12 +61,15 @@ typedef struct cbi_scope {
     const cbi_block *block;     /* outside the loop */
     const unsigned char *moves; /* of one step: groups of columns that do not stand still; NULL: all
                                    (activity.h) */
+    cbi_ahead *ahead;           /* what the next step reads; NULL: nothing is fetched */
     cbi_ref skip;               /* products into it are left out; CBI_NONE: of none */
 } cbi_scope;
 
 /* From now on nothing is left out that structures and clocks make zero or unread: for tests, which
  * hold the one against the other. */
 void cbi_engine_compute_all(cb_engine *engine);
+/* The row at which step t begins in planes that have one for each frame. */
+size_t cbi_row_of(const cb_engine *engine, cbi_row_base base, size_t t);
 /* What runs over a block, and over step t of it. */
 cbi_scope cbi_block_scope(const cbi_block *block, int backward, int phase);
 cbi_scope cbi_step_scope(const cb_engine *engine, const cbi_layer *layer, const cbi_block *block,

@@ -313,6 +313,8 @@ void cbi_layer_fini(cbi_layer *y) {
     cbi_free(y->columns);
     cbi_free(y->operands);
     cbi_free(y->pieces);
+    cbi_free(y->kept);
+    cbi_free(y->ahead);
     cbi_activity_fini(&y->activity);
     cbi_free(y->forward);
     cbi_free(y->backward);

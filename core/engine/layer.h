@@ -75,6 +75,9 @@ typedef struct cbi_layer {
     cbi_handed *handed;               /* [states] */
     cbi_phase_run run[2][CBI_PHASES]; /* forward, backward */
     int delayed;                      /* some state is a delayed sequence, read before the loop */
+    const cbi_slot **kept; /* what the backward loop reads of the forward pass, once each */
+    size_t kept_count, kept_floats; /* of a frame */
+    cbi_lines *ahead;               /* [kept]: of the next step */
     size_t strip_rows, strip_floats;
     size_t *sink_order;   /* matrix sinks, those of one operand together */
     cbi_columns *columns; /* of the product at hand: room for any bundle */

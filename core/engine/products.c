@@ -208,7 +208,7 @@ static void run_bundle(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
         run_parts(&p);
     else
         e->kernels->product(scope->rows, b->groups, y->columns, b->operands, y->operands,
-                            b->panels);
+                            b->panels, scope->ahead);
 }
 
 /* Outside the loop a block is cut into its steps, where that leaves out more than it costs: few

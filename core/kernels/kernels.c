@@ -179,7 +179,7 @@ void cbi_product_part(const cbi_kernels *kernels, size_t m, size_t k, size_t fro
         const size_t inside = from % wide, left = wide - inside;
         const size_t groups = inside && to - from > left ? left : to - from;
         kernels->product(m, groups, columns, operands, operand,
-                         panels + from / wide * k * kernels->panel + inside * CBI_LANES);
+                         panels + from / wide * k * kernels->panel + inside * CBI_LANES, NULL);
         columns += groups;
         from += groups;
     }

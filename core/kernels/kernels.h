@@ -68,6 +68,18 @@ typedef struct cbi_columns {
 } cbi_columns;
 extern const float cbi_zeros[CBI_LANES];
 
+/* What will be read soon: lines of CBI_LANES floats, stretch by stretch. A product of many rows
+ * fetches them into the second-level cache while it multiplies, and takes off what it has fetched.
+ */
+typedef struct cbi_lines {
+    const float *at;
+    size_t count;
+} cbi_lines;
+typedef struct cbi_ahead {
+    cbi_lines *lines;
+    size_t count;
+} cbi_ahead;
+
 typedef struct cbi_kernels {
     const char *name;                   /* "portable", "avx2", "avx512" */
     const cbi_pointwise_row *pointwise; /* ended by a NULL name */
@@ -80,10 +92,11 @@ typedef struct cbi_kernels {
     /*
      * C [m][16 groups] = C0 + A [m][k] * B. A stands in `operands` pieces, side by side, each with
      * the rows of B that belong to it; C in `groups` of sixteen columns, each where it likes. So
-     * all gates of a step are one product, and so is a gradient that is a sum of products.
+     * all gates of a step are one product, and so is a gradient that is a sum of products. ahead:
+     * NULL, or what is fetched meanwhile.
      */
     void (*product)(size_t m, size_t groups, const cbi_columns *columns, size_t operands,
-                    const cbi_operand *operand, const float *panels);
+                    const cbi_operand *operand, const float *panels, cbi_ahead *ahead);
 
     /* Weight gradients [m][n] with m*n at or above this are faster by BLIS than by product() on
      * this set. Measured with BLIS 0.9.0, which has no AVX-512 kernel: product() is 1.2 to 1.6

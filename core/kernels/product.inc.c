@@ -9,10 +9,21 @@
  */
 enum { GROUP = CBI_LANES / V_LANES, PANEL = V_GROUPS * CBI_LANES, PER_PANEL = V_GROUPS * GROUP };
 
-/* Blocks of one height, one below the other, from row `first` on. */
-typedef void (*block_run)(size_t first, size_t blocks, const cbi_columns *columns, size_t operands,
-                          const cbi_operand *operand, const float *b, size_t next,
-                          const float *ahead, size_t stride);
+/* Columns that are computed together: of the panel at b, or across that and the next. */
+typedef struct strip {
+    size_t width; /* as in `blocks` */
+    const cbi_columns *columns;
+    size_t operands;
+    const cbi_operand *operand;
+    const float *b;
+    size_t next;      /* from there to the next panel */
+    int c_is_distant; /* what the next block begins with is fetched: its sums would wait for it */
+} strip;
+
+/* Blocks of one height, one below the other, from row `first` on. With each k what is at `ahead` is
+ * fetched into the second-level cache, and that goes on by `stride` floats. */
+typedef void (*block_run)(const strip *p, size_t first, size_t blocks, const float *ahead,
+                          size_t stride);
 
 /* A loop that is unrolled whole, so that the arrays it fills live in registers. */
 #define EACH(i, n) _Pragma("GCC unroll 16") for (size_t i = 0; i < (n); i++)
@@ -27,9 +38,8 @@ typedef struct place {
 } place;
 
 /* sum += A B for one operand, B from row `b` of the panel on: `vectors` of them from number `from`
- * of the panel on, also over several whole panels, `next` floats from one to the other. With each k
- * what is at `ahead` is fetched into the second-level cache, and that goes on by `stride` floats.
- * All sizes but k are constants wherever this is inlined; so is one of the strides of A. */
+ * of the panel on, also over several whole panels, `next` floats from one to the other. All sizes
+ * but k are constants wherever this is inlined; so is one of the strides of A. */
 static inline __attribute__((always_inline)) void
 multiply(const size_t rows, const size_t from, const size_t vectors,
          vf sum[V_ROWS][V_WIDE * PER_PANEL], const float *a, const size_t rsa, const size_t csa,
@@ -51,15 +61,15 @@ multiply(const size_t rows, const size_t from, const size_t vectors,
 }
 
 /* `rows`, `from` and `vectors` are constants wherever this is inlined. */
-static inline __attribute__((always_inline)) void
-block(const size_t rows, const size_t from, const size_t vectors, size_t first, size_t blocks,
-      const cbi_columns *columns, size_t operands, const cbi_operand *operand,
-      const float *const panel, size_t next, const float *ahead, size_t stride) {
+static inline __attribute__((always_inline)) void block(const size_t rows, const size_t from,
+                                                        const size_t vectors, const strip *p,
+                                                        size_t first, size_t blocks,
+                                                        const float *ahead, size_t stride) {
     const size_t groups = (vectors + GROUP - 1) / GROUP;
     place at[V_WIDE * V_GROUPS];
     EACH(g, groups) {
-        at[g] = (place){columns[g].init + first * columns[g].ldi,
-                        columns[g].c + first * columns[g].ldc, columns[g].ldi, columns[g].ldc};
+        const cbi_columns *c = &p->columns[g];
+        at[g] = (place){c->init + first * c->ldi, c->c + first * c->ldc, c->ldi, c->ldc};
     }
     for (const size_t end = first + blocks * rows; first < end; first += rows) {
         vf sum[V_ROWS][V_WIDE * PER_PANEL];
@@ -73,15 +83,23 @@ block(const size_t rows, const size_t from, const size_t vectors, size_t first, 
             }
             at[g].init = init;
         }
-        const float *b = panel;
-        for (size_t s = 0; s < operands; s++) {
-            const size_t k = operand[s].k, rsa = operand[s].rsa, csa = operand[s].csa;
-            const float *a = operand[s].a + first * rsa;
-            b += operand[s].skip * PANEL;
+        if (p->c_is_distant && first + rows < end)
+            EACH(g, groups) {
+                const float *init = at[g].init;
+                EACH(i, rows) {
+                    __builtin_prefetch(init);
+                    init += at[g].ldi;
+                }
+            }
+        const float *b = p->b;
+        for (size_t s = 0; s < p->operands; s++) {
+            const size_t k = p->operand[s].k, rsa = p->operand[s].rsa, csa = p->operand[s].csa;
+            const float *a = p->operand[s].a + first * rsa;
+            b += p->operand[s].skip * PANEL;
             if (csa == 1)
-                multiply(rows, from, vectors, sum, a, rsa, 1, k, b, next, ahead, stride);
+                multiply(rows, from, vectors, sum, a, rsa, 1, k, b, p->next, ahead, stride);
             else
-                multiply(rows, from, vectors, sum, a, 1, csa, k, b, next, ahead, stride);
+                multiply(rows, from, vectors, sum, a, 1, csa, k, b, p->next, ahead, stride);
             b += k * PANEL;
             ahead += k * stride;
         }
@@ -108,11 +126,9 @@ static size_t groups_of(size_t width) {
 }
 
 #define BLOCK(name, rows, from, groups)                                                            \
-    static void block_##rows##_##name(size_t first, size_t blocks, const cbi_columns *columns,     \
-                                      size_t operands, const cbi_operand *operand, const float *b, \
-                                      size_t next, const float *ahead, size_t stride) {            \
-        block(rows, (from)*GROUP, (groups)*GROUP, first, blocks, columns, operands, operand, b,    \
-              next, ahead, stride);                                                                \
+    static void block_##rows##_##name(const strip *p, size_t first, size_t blocks,                 \
+                                      const float *ahead, size_t stride) {                         \
+        block(rows, (from)*GROUP, (groups)*GROUP, p, first, blocks, ahead, stride);                \
     }
 
 /* clang-format off */
@@ -149,32 +165,45 @@ static const block_run blocks[V_ROWS][V_GROUPS + 1] = {
 
 /* A row alone, V_WIDE whole panels at a time: the few chains of one panel would wait for their own
  * sums. */
-static void block_wide(const cbi_columns *columns, size_t operands, const cbi_operand *operand,
-                       const float *b, size_t next) {
-    block(1, 0, V_WIDE * PER_PANEL, 0, 1, columns, operands, operand, b, next, b, 0);
+static void block_wide(const strip *p) {
+    block(1, 0, V_WIDE * PER_PANEL, p, 0, 1, p->b, 0);
 }
 
-/* Columns that are computed together: of the panel at b, or across that and the next. */
-typedef struct strip {
-    size_t width; /* as in `blocks` */
-    const cbi_columns *columns;
-    const float *b;
-    size_t next; /* from there to the next panel */
-} strip;
+/* Where the next lines to be fetched stand, while *n blocks of k are computed; fewer of those where
+ * fewer lines are left there, and a pace in floats that spreads the lines over them. */
+static const float *take_lines(cbi_ahead *ahead, size_t k, size_t *n, size_t *stride) {
+    cbi_lines *first = ahead->lines;
+    const float *at = first->at;
+    if (*n * k < first->count) {
+        first->at += *n * k * CBI_LANES;
+        first->count -= *n * k;
+        *stride = CBI_LANES;
+        return at;
+    }
+    *n = (first->count + k - 1) / k;
+    *stride = first->count * CBI_LANES / (*n * k);
+    ahead->lines++;
+    ahead->count--;
+    return at;
+}
 
-/* All rows, in blocks of heights as equal as can be: a low one at the end would leave
- * the units idle. Meanwhile the panel at `ahead` is fetched, spread evenly over all blocks as far
- * as one line with each k goes: a faster pace is no faster than the third-level cache. */
-static void strip_rows(const strip *p, size_t m, size_t k, size_t operands,
-                       const cbi_operand *operand, const float *ahead) {
-    const size_t all = (m + V_ROWS - 1) / V_ROWS, even = PANEL / all;
-    const size_t low = m / all, high = m % all;
-    const size_t stride = ahead == NULL ? 0 : even < CBI_LANES ? even : CBI_LANES;
-    ahead = ahead ? ahead : p->b;
-    if (high)
-        blocks[low][p->width](0, high, p->columns, operands, operand, p->b, p->next, ahead, stride);
-    blocks[low - 1][p->width](high * (low + 1), all - high, p->columns, operands, operand, p->b,
-                              p->next, ahead + high * k * stride, stride);
+/* All rows, in blocks of heights as equal as can be: a low one at the end would leave the units
+ * idle. Meanwhile the panel at `panel` is fetched, spread evenly over all blocks as far as one line
+ * with each k goes: a faster pace is no faster than the third-level cache. Or, where that is NULL,
+ * what is ahead. */
+static void strip_rows(const strip *p, size_t m, size_t k, const float *panel, cbi_ahead *ahead) {
+    const size_t all = (m + V_ROWS - 1) / V_ROWS, low = m / all, high = m % all;
+    const size_t even = PANEL / all < CBI_LANES ? PANEL / all : CBI_LANES;
+    for (size_t done = 0, first = 0, n; done < all; done += n) {
+        const size_t height = done < high ? low + 1 : low;
+        const float *from = panel ? panel + done * k * even : p->b;
+        size_t stride = panel ? even : 0;
+        n = (done < high ? high : all) - done;
+        if (panel == NULL && k > 0 && ahead != NULL && ahead->count > 0)
+            from = take_lines(ahead, k, &n, &stride);
+        blocks[height - 1][p->width](p, first, n, from, stride);
+        first += n * height;
+    }
 }
 
 /* Panels together larger than FAR (in floats) do not stay in the second-level cache from one step
@@ -196,44 +225,54 @@ static size_t slice(size_t operands, const cbi_operand *operand, size_t *k) {
 }
 
 /* What is far, some operands after the other: the sums so far wait in C. */
-static void strip_slices(strip p, size_t m, size_t operands, const cbi_operand *operand,
-                         int is_last) {
+static void strip_slices(strip p, size_t m, int is_last, cbi_ahead *ahead) {
     cbi_columns go_on[V_GROUPS + 1];
+    const size_t operands = p.operands;
     for (size_t g = 0; g < groups_of(p.width); g++)
         go_on[g] =
             (cbi_columns){p.columns[g].c, p.columns[g].c, p.columns[g].ldc, p.columns[g].ldc};
-    for (size_t s = 0, k, n; s < operands; s += n, p.b += k * PANEL, p.columns = go_on) {
-        n = slice(operands - s, operand + s, &k);
-        const int ends = is_last && s + n == operands;
-        strip_rows(&p, m, k, n, operand + s, ends ? NULL : p.b + k * PANEL);
+    for (size_t s = 0, k; s < operands; s += p.operands, p.operand += p.operands) {
+        p.operands = slice(operands - s, p.operand, &k);
+        const int ends = is_last && s + p.operands == operands;
+        strip_rows(&p, m, k, ends ? NULL : p.b + k * PANEL, ahead);
+        p.b += k * PANEL;
+        p.columns = go_on;
     }
 }
+
+/* C larger than this (in floats) has left the nearest caches when its turn comes. Measured with
+ * gradients of weights: 4 to 6 % at H >= 512; smaller: a loss. */
+enum { DISTANT = 1 << 16, DEEP = 128 };
 
 /* Panel by panel, so that a panel stays near while all rows pass. One group alone in the last panel
  * would keep the units waiting: the panel before leaves it one of its own. */
 static void product(size_t m, size_t groups, const cbi_columns *columns, size_t operands,
-                    const cbi_operand *operand, const float *b) {
+                    const cbi_operand *operand, const float *b, cbi_ahead *ahead) {
     size_t k = 0, g = 0;
     for (size_t s = 0; s < operands; s++)
         k += rows_of(&operand[s]);
     const size_t next = k * PANEL;
     const int is_far = groups * k * CBI_LANES > FAR;
-    for (; m == 1 && groups - g >= V_WIDE * V_GROUPS; g += V_WIDE * V_GROUPS, b += V_WIDE * next)
-        block_wide(columns + g, operands, operand, b, next);
+    strip p = {.operands = operands, .operand = operand, .b = b, .next = next};
+    p.c_is_distant = k >= DEEP && m * groups * CBI_LANES >= DISTANT;
+    for (; m == 1 && groups - g >= V_WIDE * V_GROUPS;
+         g += V_WIDE * V_GROUPS, p.b += V_WIDE * next) {
+        p.columns = columns + g;
+        block_wide(&p);
+    }
     while (g < groups) {
         const size_t left = groups - g;
-        strip p = {(left < V_GROUPS ? left : V_GROUPS) - 1, columns + g, b, next};
-        if (V_GROUPS > 1 && left == V_GROUPS + 1)
-            p.width--;
-        else if (V_GROUPS > 1 && left == 2 && g % V_GROUPS == V_GROUPS - 1)
-            p.width = ACROSS;
-        else
-            b += next;
+        const int lends = V_GROUPS > 1 && left == V_GROUPS + 1;
+        const int across = V_GROUPS > 1 && left == 2 && g % V_GROUPS == V_GROUPS - 1;
+        p.width = across ? (size_t)ACROSS : (left < V_GROUPS ? left : V_GROUPS) - 1 - (size_t)lends;
+        p.columns = columns + g;
         g += groups_of(p.width);
         if (is_far)
-            strip_slices(p, m, operands, operand, g == groups);
+            strip_slices(p, m, g == groups, ahead);
         else
-            strip_rows(&p, m, k, operands, operand, NULL);
+            strip_rows(&p, m, k, NULL, ahead);
+        if (!lends)
+            p.b += next;
     }
 }
 

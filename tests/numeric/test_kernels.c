@@ -147,7 +147,8 @@ static void test_product(void **state) {
 }
 
 /* Operands side by side, and columns of C that lie apart and begin differently, give the bits of
- * products one after the other; also where panels are fetched ahead of their use. */
+ * products one after the other; also where panels, or other things, are fetched ahead of their
+ * use. */
 static void one_bundle(const cbi_kernels *set, size_t m, size_t deep) {
     enum { VALUES = 3, OPERANDS = 2, LDC = 64 };
     static const size_t widths[VALUES] = {20, 16, 49};
@@ -186,7 +187,11 @@ static void one_bundle(const cbi_kernels *set, size_t m, size_t deep) {
         }
     }
     const cbi_operand operands[OPERANDS] = {{a[0], deep, 1, deep}, {a[1], 7, 1, 7}};
-    set->product(m, groups, columns, OPERANDS, operands, panels);
+    cbi_lines lines[] = {{panels, 1}, {a[0], 40}, {panels, 100}};
+    cbi_ahead ahead = {lines, sizeof lines / sizeof *lines};
+    set->product(m, groups, columns, OPERANDS, operands, panels, &ahead);
+    if (m >= 12 && deep == 131) /* three blocks */
+        assert_int_equal(ahead.count, 0);
     for (size_t v = 0; v < VALUES; v++) {
         for (size_t i = 0; i < m; i++)
             assert_memory_equal(c[v] + i * LDC, apart[v] + i * LDC, widths[v] * sizeof(float));
