@@ -75,6 +75,18 @@ static inline void expect_no_litter(const char *path) {
     assert_false(file_exists(path, ".lock"));
 }
 
+static inline cb_store *open_write(const char *path) {
+    cb_store *store = NULL;
+    must(cb_store_open(&store, path, CB_STORE_WRITE, err));
+    return store;
+}
+
+static inline cb_store *open_read(const char *path) {
+    cb_store *store = NULL;
+    must(cb_store_open(&store, path, CB_STORE_READ, err));
+    return store;
+}
+
 /* ---- a study ---- */
 
 enum { FIXTURE_CELLS = 2, FIXTURE_SEEDS = 3 };
@@ -222,6 +234,12 @@ static inline int fixture_work(cb_store *store, int64_t study_id, int most, cb_a
     }
     must(cb_store_commit(store, 1, err));
     return n;
+}
+
+static inline cb_study_counts fixture_count(cb_store *store, int64_t study_id) {
+    cb_study_counts counts;
+    must(cb_store_study_count(store, study_id, &counts, err));
+    return counts;
 }
 
 /* First column of the first row as an integer; -1 if there is no row. */

@@ -5,20 +5,6 @@
  */
 #include "store/store_fixture.h"
 
-static cb_store *open_write(const char *path) {
-    cb_store *store = NULL;
-    must(cb_store_open(&store, path, CB_STORE_WRITE, err));
-    return store;
-}
-
-static cb_study_counts count(cb_store *store, int64_t study_id) {
-    cb_study_counts counts;
-    must(cb_store_study_count(store, study_id, &counts, err));
-    assert_int_equal(counts.total, counts.pending + counts.running + counts.done + counts.diverged +
-                                       counts.failed);
-    return counts;
-}
-
 static int64_t begin(cb_store *store, const char *script, int64_t trial_count) {
     int64_t id = 0;
     cb_study_info info = {.name = "s", .script = script, .trial_count = trial_count};
@@ -56,8 +42,8 @@ static void test_windows(void **state) {
     int64_t id = begin(store, "x", 20);
     assert_int_equal(ask(store, "SELECT study_id FROM run"), id);
     assert_int_equal(next(store, id), 0);
-    assert_int_equal(count(store, id).pending, 20);
-    assert_int_equal(count(store, id).unregistered, 20);
+    assert_int_equal(fixture_count(store, id).pending, 20);
+    assert_int_equal(fixture_count(store, id).unregistered, 20);
     assert_false(fixture_claim(store, id, &claim));
     must(add(store, id, 0, 6, 0, CB_AGAIN_MACHINE, &added, err));
     assert_int_equal(added.linked, 6);
@@ -78,14 +64,14 @@ static void test_windows(void **state) {
     assert_int_equal(next(store, id), 9);
 
     assert_int_equal(fixture_work(store, id, 100, CB_ATTEMPT_DONE), 9);
-    assert_int_equal(count(store, id).done, 9);
-    assert_int_equal(count(store, id).pending, 11);
+    assert_int_equal(fixture_count(store, id).done, 9);
+    assert_int_equal(fixture_count(store, id).pending, 11);
     must(add(store, id, 9, 11, 0, CB_AGAIN_MACHINE, NULL, err));
     assert_int_equal(next(store, id), 20);
-    assert_int_equal(count(store, id).unregistered, 0);
+    assert_int_equal(fixture_count(store, id).unregistered, 0);
     assert_int_equal(fixture_work(store, id, 100, CB_ATTEMPT_DONE), 11);
-    assert_int_equal(count(store, id).done, 20);
-    assert_true(count(store, id).left_flop == 0);
+    assert_int_equal(fixture_count(store, id).done, 20);
+    assert_true(fixture_count(store, id).left_flop == 0);
     cb_store_close(store);
 }
 
@@ -98,7 +84,7 @@ static void test_predictions(void **state) {
     int64_t id = begin(store, "x", 14);
     must(add(store, id, 0, 7, 0, CB_AGAIN_MACHINE, NULL, err));
     /* Six of cost 1e9, one of 2e9, and as many not known yet. */
-    assert_true(fabs(count(store, id).left_flop - 16e9) < 1);
+    assert_true(fabs(fixture_count(store, id).left_flop - 16e9) < 1);
     for (int i = 0; i < 7; i++) {
         assert_true(fixture_claim(store, id, &claim));
         assert_int_equal(claim.position, i);
@@ -129,7 +115,7 @@ static void test_again_lazily(void **state) {
     assert_int_equal(ask(store, "SELECT edition FROM study"), 2);
     for (int64_t at = 0; at <= 20; at += 5) {
         assert_int_equal(next(store, id), at);
-        cb_study_counts c = count(store, id);
+        cb_study_counts c = fixture_count(store, id);
         assert_int_equal(c.total, 20);
         assert_int_equal(c.done, 12);
         assert_int_equal(c.unregistered, 20 - at);
@@ -146,12 +132,12 @@ static void test_again_lazily(void **state) {
     fixture_run_begin(store);
     begin(store, "y", 12);
     must(add(store, id, 0, 6, 40, CB_AGAIN_MACHINE, NULL, err)); /* trials 40 .. 45 */
-    assert_int_equal(count(store, id).total, 12);
-    assert_int_equal(count(store, id).done, 6); /* at places 6 .. 11 of the last list */
+    assert_int_equal(fixture_count(store, id).total, 12);
+    assert_int_equal(fixture_count(store, id).done, 6); /* at places 6 .. 11 of the last list */
     assert_int_equal(ask(store, "SELECT count(*) FROM study_1 WHERE state = 'done'"), 12);
     must(add(store, id, 6, 6, -6, CB_AGAIN_MACHINE, NULL, err)); /* trials 0 .. 5 */
-    assert_int_equal(count(store, id).total, 12);
-    assert_int_equal(count(store, id).done, 6);
+    assert_int_equal(fixture_count(store, id).total, 12);
+    assert_int_equal(fixture_count(store, id).done, 6);
     assert_int_equal(ask(store, "SELECT count(*) FROM study_1"), 12);
     assert_int_equal(ask(store, "SELECT count(*) FROM study_trial WHERE retired"), 14);
     assert_int_equal(ask(store, "SELECT count(*) FROM attempt WHERE state = 'done'"), 12);
@@ -170,7 +156,7 @@ static void test_unfinished_editions(void **state) {
     must(add(store, id, 0, 10, 20, CB_AGAIN_MACHINE, NULL, err));
     begin(store, "z", 18);
     must(add(store, id, 0, 4, 40, CB_AGAIN_MACHINE, NULL, err));
-    cb_study_counts c = count(store, id);
+    cb_study_counts c = fixture_count(store, id);
     assert_int_equal(c.total, 18); /* each place once: 4 of z, 6 of y, 8 of x */
     assert_int_equal(c.done, 8);
     cb_store_close(store);
@@ -229,7 +215,7 @@ static void test_join(void **state) {
     must(add(two, id, 0, 4, 0, CB_AGAIN_MACHINE, &added, err));
     assert_int_equal(added.linked, 4);
     assert_int_equal(fixture_work(one, id, 100, CB_ATTEMPT_DONE), 4);
-    assert_int_equal(count(one, id).total, 4);
+    assert_int_equal(fixture_count(one, id).total, 4);
     cb_store_close(two);
 
     /* Alone again: a new edition, though script and count are the same. */
@@ -290,7 +276,7 @@ static void test_crashes_counted(void **state) {
     assert_int_equal(claim.machine_failures, 0);
     end_with(store, id, CB_ATTEMPT_FAILED, CB_CAUSE_WORKER, &claim);
     assert_int_equal(claim.machine_failures, 1);
-    assert_int_equal(count(store, id).failed, 1);
+    assert_int_equal(fixture_count(store, id).failed, 1);
     assert_int_equal(ask(store, "SELECT count(*) FROM attempt WHERE cause = 'worker' AND"
                                 " resumed_epochs = 3"),
                      2);
@@ -349,7 +335,7 @@ static void test_again_when_linked(void **state) {
     must(add(store, id, 0, 3, 0, CB_AGAIN_OTHER, &added, err));
     assert_int_equal(added.requeued, 2);
     assert_int_equal(added.other_numerics, 0);
-    assert_int_equal(count(store, id).pending, 3);
+    assert_int_equal(fixture_count(store, id).pending, 3);
     cb_store_close(store);
 }
 
