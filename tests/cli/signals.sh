@@ -4,7 +4,7 @@
 # time the same command goes on, and in the end every number is that of a run that nobody touched.
 # A terminal, for Ctrl-C, is made by script(1).
 . "$(dirname "$0")/lib.sh"
-command -v sqlite3 > /dev/null || { echo "no sqlite3: skipped"; exit 77; }
+command -v sqlite3 > /dev/null || { echo "skipped: needs sqlite3"; exit 77; }
 
 cat > study.lua <<'EOF'
 local cb = require "cellbench"

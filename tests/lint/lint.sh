@@ -156,6 +156,17 @@ rule_headers() {
     done
 }
 
+# A test that leaves something out says why, in words that scripts/test gathers.
+rule_skips() {
+    local place
+    while read -r place; do
+        complain "$place: skips without a line 'skipped: <reason>' just before"
+    done < <(find tests \( -name '*.[ch]' -o -name '*.sh' \) -exec awk '
+        FNR == 1 { told = -9 }
+        /skipped: / { told = FNR }
+        /(^|[^[:alnum:]_])skip\(\);|exit 77/ && FNR > told + 2 { print FILENAME ":" FNR }' {} +)
+}
+
 rule_shell() {
     local scripts
     command -v shellcheck >/dev/null || skip 'shellcheck is not installed'

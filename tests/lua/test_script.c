@@ -332,13 +332,18 @@ static void test_run(void **state) {
 static int load_real(cb_script *script, const char *file, const cb_study **study) {
     cb_err err;
     cb_status st = cb_script_study(script, file, 0, NULL, study, &err);
-    if (st == CB_EIO && strstr(err.text, "jsb-chorales") != NULL) {
-        print_message("without the chorales (set CELLBENCH_DATA): %s\n", file);
+    if (st == CB_EIO && strstr(err.text, "jsb-chorales") != NULL)
         return 0;
-    }
     if (st != CB_OK)
         fail_msg("%s", err.text);
     return 1;
+}
+
+static void skip_unless(int real) {
+    if (real)
+        return;
+    print_message("skipped: the chorales are not here (set CELLBENCH_DATA)\n");
+    skip();
 }
 
 static void check_every_trial(const cb_study *study, size_t count) {
@@ -364,8 +369,7 @@ static void test_experiments(void **state) {
         assert_true(study->keep_best);
     }
     cb_script_destroy(script);
-    if (!real)
-        skip();
+    skip_unless(real);
 }
 
 /* The study that the design document shows. */
@@ -389,8 +393,7 @@ static void test_design(void **state) {
     if (real)
         check_every_trial(study, 300);
     cb_script_destroy(script);
-    if (!real)
-        skip();
+    skip_unless(real);
 }
 
 /* One round of everything under an allocator that gives out at its n-th call and stays so: Lua

@@ -70,7 +70,7 @@ half_way() {
 for n in 4 5 6 $(sizes 8 24 10); do
     case_of "$n descriptors" "ulimit -n $n; exec \$run"
 done
-"$cellbench" --version | grep -q fsanitize=address && echo "left out: address space, of which a sanitizer needs terabytes"
+"$cellbench" --version | grep -q fsanitize=address && echo "skipped: address space, of which a sanitizer needs terabytes"
 for kilobytes in $(sizes 20000 300000 50000); do
     "$cellbench" --version | grep -q fsanitize=address || case_of "$kilobytes KB of address space" "ulimit -v $kilobytes; exec \$run"
 done
@@ -137,7 +137,7 @@ if [ "$(id -u)" -eq 0 ] && $nobody test -x program 2> /dev/null; then
     prepare='' restore=''
     chown -R 0 .
 else
-    echo "left out: rights, which need root and setpriv to try as somebody else"
+    echo "skipped: rights, which need root and setpriv to try as somebody else"
 fi
 
 # ---- a full disk ----
@@ -181,7 +181,7 @@ mkdir -p disk
 if unshare -rm mount -t tmpfs none disk 2> /dev/null; then
     for disk in 4 $(sizes 100 1000 300); do full_disk "$disk"; done
 else
-    echo "left out: a full disk, which needs the right to mount one"
+    echo "skipped: a full disk, which needs the right to mount one"
 fi
 
 echo "$((passed + refused)) cases: $refused refused with a message, $passed went well all the same"
