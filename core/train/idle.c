@@ -26,35 +26,40 @@ static cb_status says_off(int *out, const cb_setting_def *row, const json_t *val
     return CB_OK;
 }
 
+/* Why a setting that belongs to no choice has no effect, where it has none. */
+static const struct {
+    const char *name, *why;
+} reasons[] = {
+    {"updates", "the epochs are over before"},
+    {"operations", "the epochs are over before"},
+    {"variational_input", "no layer has numbers as its input"},
+    {"variational_state", "no matrix multiplies a state of the cell"},
+    {"recurrent_dropout", "no state of the cell keeps a share of itself"},
+    {"zoneout", "zoneout_c is read for the only state"},
+    {"zoneout_c", "the cell has no state c, or its share is that of zoneout"},
+    {"order", "unroll goes through the split as it stands"},
+    {"forget_bias", "the cell has no vector b_f"},
+    {NULL, "it changes nothing here"},
+};
+
+static const char *reason_of(const char *name, const json_t *given) {
+    if (strcmp(name, "forget_bias") == 0 && json_object_get(json_object_get(given, "init"), "b_f"))
+        return "init has a law for b_f";
+    size_t i = 0;
+    while (reasons[i].name != NULL && strcmp(reasons[i].name, name) != 0)
+        i++;
+    return reasons[i].why;
+}
+
 static void tell_why(cb_idle_setting *out, const json_t *given, const json_t *resolved) {
     const char *name = out->name, *chooser = cbi_options_chooser(name);
     const char *chosen = chooser ? json_string_value(json_object_get(resolved, chooser)) : NULL;
-    if (chooser && chosen == NULL) /* off, hence not in the resolved settings */
+    if (chooser == NULL)
+        (void)snprintf(out->why, sizeof out->why, "%s", reason_of(name, given));
+    else if (chosen == NULL) /* off, hence not in the resolved settings */
         (void)snprintf(out->why, sizeof out->why, "no %s is set that reads it", chooser);
-    else if (chooser)
-        (void)snprintf(out->why, sizeof out->why, "%s '%s' does not read it", chooser, chosen);
-    else if (strcmp(name, "updates") == 0 || strcmp(name, "operations") == 0)
-        (void)snprintf(out->why, sizeof out->why, "the epochs are over before");
-    else if (strcmp(name, "variational_input") == 0)
-        (void)snprintf(out->why, sizeof out->why, "no layer has numbers as its input");
-    else if (strcmp(name, "variational_state") == 0)
-        (void)snprintf(out->why, sizeof out->why, "no matrix multiplies a state of the cell");
-    else if (strcmp(name, "recurrent_dropout") == 0)
-        (void)snprintf(out->why, sizeof out->why, "no state of the cell keeps a share of itself");
-    else if (strcmp(name, "zoneout_c") == 0)
-        (void)snprintf(out->why, sizeof out->why,
-                       "the cell has no state c, or its share is that of zoneout");
-    else if (strcmp(name, "zoneout") == 0)
-        (void)snprintf(out->why, sizeof out->why, "zoneout_c is read for the only state");
-    else if (strcmp(name, "order") == 0)
-        (void)snprintf(out->why, sizeof out->why, "unroll goes through the split as it stands");
-    else if (strcmp(name, "forget_bias") == 0)
-        (void)snprintf(out->why, sizeof out->why,
-                       json_object_get(json_object_get(given, "init"), "b_f")
-                           ? "init has a law for b_f"
-                           : "the cell has no vector b_f");
     else
-        (void)snprintf(out->why, sizeof out->why, "it changes nothing here");
+        (void)snprintf(out->why, sizeof out->why, "%s '%s' does not read it", chooser, chosen);
 }
 
 /* Resolved to nothing, or to something else than was asked for. */
