@@ -138,6 +138,16 @@ static void add_outer(const outer *o) {
     }
 }
 
+/* As far as anything of it is ever read. */
+static void clear_rows(const outer *o) {
+    const size_t ldd = cbi_padded(o->p->cols);
+    for (size_t i = 0; i < o->p->rows; i++) {
+        const cbi_reach all = {0, (uint32_t)o->p->cols};
+        const cbi_reach reach = o->reach ? o->reach[i / CBI_LANES] : all;
+        memset(o->m->gradient + i * ldd + reach.from, 0, (reach.to - reach.from) * sizeof(float));
+    }
+}
+
 /* Sinks stand in the order of their operands (layer.c), so that each operand is packed once a
  * block and read by all gates. The first sum that a matrix gets begins with nothing: its plane need
  * not be cleared before, unless a part of it is left out. */
@@ -163,7 +173,7 @@ static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const cbi_block *b)
                      cell->backward.node[gradient].idle_number == 0;
         o.adds = m->summed || o.reach || o.has_idle;
         if (o.adds && !m->summed)
-            memset(m->gradient, 0, o.p->rows * cbi_padded(o.p->cols) * sizeof(float));
+            clear_rows(&o);
         m->summed = 1;
         if (o.p->rows * o.p->cols < e->kernels->blis_from) {
             if (packed != s->operand)
@@ -194,28 +204,49 @@ static void collect_rows(const cb_param *p, const cbi_weight *m, float *g) {
         memcpy(g + i * p->cols, m->gradient + i * ld, p->cols * sizeof *g);
 }
 
-/* Its gathered columns, or those of a structure, where several elements may be one weight. */
-static void collect_elements(const cb_param *p, const cbi_weight *m, float *g) {
-    const size_t ld = cbi_padded(m->on_index ? p->rows : p->cols);
-    for (size_t i = 0; i < p->rows; i++)
-        for (size_t j = 0; j < p->cols; j++) {
-            const float d = m->on_index ? m->d_rows[j * ld + i] : m->gradient[i * ld + j];
-            const int32_t at = m->map ? m->map[i * p->cols + j] : (int32_t)(i * p->cols + j) + 1;
-            if (at > 0)
-                g[at - 1] += d;
-            else if (at < 0)
-                g[-at - 1] -= d;
-        }
+static void add_row(float *restrict to, const float *restrict from, size_t n) {
+    for (size_t j = 0; j < n; j++)
+        to[j] += from[j];
+}
+
+/* A structure: several elements may be one weight. */
+static void collect_runs(const cbi_weight *m, size_t ld, float *g) {
+    for (size_t i = 0; i < m->run_count; i++) {
+        const cbi_run *run = &m->runs[i];
+        const float *d = m->gradient + run->row * ld + run->column;
+        if (run->count > 0)
+            add_row(g + run->from, d, (size_t)run->count);
+        else
+            g[run->from] -= *d;
+    }
+}
+
+/* Columns that were gathered by an index. */
+static void collect_gathered(const cb_param *p, const cbi_weight *m, float *g) {
+    const size_t ld = cbi_padded(p->rows);
+    for (size_t i = 0; m->runs == NULL && i < p->rows; i++)
+        for (size_t j = 0; j < p->cols; j++)
+            g[i * p->cols + j] += m->d_rows[j * ld + i];
+    for (size_t i = 0; i < m->run_count; i++) {
+        const cbi_run *run = &m->runs[i];
+        const float *d = m->d_rows + run->column * ld + run->row;
+        for (size_t j = 0; run->count > 0 && j < (size_t)run->count; j++)
+            g[run->from + j] += d[j * ld];
+        if (run->count < 0)
+            g[run->from] -= *d;
+    }
 }
 
 static void collect_param(const cb_param *p, const cbi_weight *m, float *g) {
-    if (m->summed && !m->map) {
+    if (m->summed && m->runs == NULL) {
         collect_rows(p, m, g);
         return;
     }
     memset(g, 0, p->free_count * sizeof *g);
-    if (p->cols && (m->on_index || m->summed))
-        collect_elements(p, m, g);
+    if (m->on_index)
+        collect_gathered(p, m, g);
+    else if (m->summed)
+        collect_runs(m, cbi_padded(p->cols), g);
 }
 
 /* Gradients of matrices, sums over strips and learned initial states go into the flat vector. */

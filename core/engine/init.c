@@ -47,6 +47,29 @@ void cbi_structure_map(const cb_param *p, int32_t *map) {
                 map[i * cols + j] = -map[j * cols + i];
 }
 
+size_t cbi_structure_run_count(const cb_param *p) {
+    if (p->structure == CB_STRUCTURE_ANTISYMMETRIC) /* rows but the last, and what is below */
+        return p->rows - 1 + p->rows * (p->rows - 1) / 2;
+    return p->rows;
+}
+
+void cbi_structure_runs(const cb_param *p, const int32_t *map, cbi_run *runs) {
+    for (size_t i = 0; i < p->rows; i++)
+        for (size_t j = 0; j < p->cols;) {
+            const int32_t *at = map + i * p->cols + j;
+            const uint32_t row = (uint32_t)i, column = (uint32_t)j;
+            int32_t n = 1;
+            if (*at > 0) {
+                while (j + (size_t)n < p->cols && at[n] > 0)
+                    n++;
+                *runs++ = (cbi_run){row, column, (uint32_t)*at - 1, n};
+            } else if (*at < 0) {
+                *runs++ = (cbi_run){row, column, (uint32_t) - *at - 1, -1};
+            }
+            j += (size_t)n;
+        }
+}
+
 /* Rows of m [n][k], n <= k, made orthonormal: Gram-Schmidt, twice for accuracy. The signs are those
  * of a QR decomposition with a positive diagonal: Haar-distributed. */
 static void orthonormalise(double *m, size_t n, size_t k) {

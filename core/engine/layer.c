@@ -101,9 +101,12 @@ static cb_status init_weights(cbi_layer *y, const cb_stack *stack, size_t index,
         if (p->structure != CB_STRUCTURE_FULL) {
             m->own = cbi_aligned_calloc(n, sizeof(float));
             m->map = cbi_calloc(n, sizeof(int32_t));
-            if (!m->own || !m->map)
+            m->run_count = cbi_structure_run_count(p);
+            m->runs = cbi_calloc(m->run_count + 1, sizeof *m->runs);
+            if (!m->own || !m->map || !m->runs)
                 return cbi_engine_no_memory(err);
             cbi_structure_map(p, m->map);
+            cbi_structure_runs(p, m->map, m->runs);
             cb_status st = find_rows_reach(p, m, err);
             if (st != CB_OK)
                 return st;
@@ -251,7 +254,13 @@ cb_status cbi_layer_init(cbi_layer *y, const cb_stack *stack, size_t index, cbi_
     cb_status st = init_weights(y, stack, index, err);
     if (st == CB_OK)
         st = cbi_activity_init(&y->activity, cell, CBI_BLOCK_ROWS, err);
-    return st == CB_OK ? init_bundles(y, kernels, err) : st;
+    if (st == CB_OK)
+        st = init_bundles(y, kernels, err);
+    for (size_t k = 0; k < cell->param_count; k++) {
+        cbi_free(y->weight[k].map);
+        y->weight[k].map = NULL;
+    }
+    return st;
 }
 
 void cbi_layer_fini(cbi_layer *y) {
@@ -263,6 +272,7 @@ void cbi_layer_fini(cbi_layer *y) {
             cbi_aligned_free(y->weight[k].own);
             cbi_aligned_free(y->weight[k].gradient);
             cbi_free(y->weight[k].map);
+            cbi_free(y->weight[k].runs);
             cbi_free(y->weight[k].reach);
             cbi_aligned_free(y->weight[k].by_symbol);
             cbi_aligned_free(y->weight[k].d_rows);
@@ -425,8 +435,9 @@ static double param_floats(const cb_param *p, size_t strip_floats) {
         return (double)strip_floats;
     const int structured = p->structure != CB_STRUCTURE_FULL;
     const double reach = (double)cbi_groups(p->rows) * sizeof(cbi_reach) / sizeof(float);
-    return structured * (2 * (double)p->rows * (double)p->cols + reach) +
-           (double)p->rows * (double)cbi_padded(p->cols);
+    const double own = (double)p->rows * (double)p->cols;
+    const double runs = (double)cbi_structure_run_count(p) * sizeof(cbi_run) / sizeof(float);
+    return structured * (own + runs + reach) + (double)p->rows * (double)cbi_padded(p->cols);
 }
 
 /* Programs and their strips: at most one for each number and each value that never leaves one. */
@@ -497,6 +508,13 @@ static void pack_phase(cbi_layer *y, int backward, int phase, const cbi_kernels 
     }
 }
 
+static void apply_run(const cbi_run *run, const float *w, float *to) {
+    if (run->count > 0)
+        memcpy(to, w + run->from, (size_t)run->count * sizeof *to);
+    else
+        *to = -w[run->from];
+}
+
 void cbi_layer_set_weights(cbi_layer *y, const cbi_kernels *kernels, const float *w) {
     const cb_cell *cell = y->cell;
     for (uint32_t k = 0; k < cell->param_count; k++) {
@@ -509,10 +527,8 @@ void cbi_layer_set_weights(cbi_layer *y, const cbi_kernels *kernels, const float
                 memcpy(y->vector[k] + i, from, p->rows * sizeof(float));
             continue;
         }
-        for (size_t i = 0; m->map && i < p->rows * p->cols; i++)
-            m->own[i] = m->map[i] > 0   ? from[m->map[i] - 1]
-                        : m->map[i] < 0 ? -from[-m->map[i] - 1]
-                                        : 0.0f;
+        for (size_t i = 0; i < m->run_count; i++)
+            apply_run(&m->runs[i], from, m->own + m->runs[i].row * p->cols + m->runs[i].column);
         size_t ld = cbi_padded(p->rows);
         for (size_t i = 0; m->on_index && i < p->rows; i++)
             for (size_t j = 0; j < p->cols; j++)

@@ -28,7 +28,9 @@ typedef struct cbi_plane {
 typedef struct cbi_weight {
     float *own;      /* structure: the effective matrix; NULL: the weights as they are */
     float *gradient; /* [rows][cols padded]: summed over the blocks of a backward pass */
-    int32_t *map;
+    int32_t *map;    /* structure: while the layer is made */
+    cbi_run *runs;   /* structure */
+    size_t run_count;
     float *by_symbol; /* index input: M^T as rows, [cols][ld] */
     float *d_rows;    /* index input: gradient as rows, [cols][ld] */
     int on_index;     /* multiplies an index */

@@ -45,6 +45,16 @@ size_t cbi_stack_offset(const cb_stack *stack, size_t layer, uint32_t param);
  */
 void cbi_structure_map(const cb_param *param, int32_t *map);
 
+/* The same as stretches of a row: elements column ... column + count - 1 are the learned numbers
+ * from ... on; count -1: one element, minus that number. What is in no run is zero. */
+typedef struct cbi_run {
+    uint32_t row, column, from;
+    int32_t count;
+} cbi_run;
+/* How many a structured matrix has; fills runs [that many]. */
+size_t cbi_structure_run_count(const cb_param *param);
+void cbi_structure_runs(const cb_param *param, const int32_t *map, cbi_run *runs);
+
 /* Index of a state by name; CB_EARG names the nearest. */
 CB_MUST_USE cb_status cbi_stack_state(const cb_stack *stack, size_t layer, const char *name,
                                       size_t *state, cb_err *err);
