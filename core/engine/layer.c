@@ -168,7 +168,8 @@ static cb_status init_bundles(cbi_layer *y, const cbi_kernels *kernels, cb_err *
         return st;
     y->columns = cbi_calloc(most[0], sizeof *y->columns);
     y->operands = cbi_calloc(most[1], sizeof *y->operands);
-    y->pieces = cbi_calloc(most_pieces(y->cell, most[1]), sizeof *y->pieces);
+    y->most_pieces = most_pieces(y->cell, most[1]);
+    y->pieces = cbi_calloc(2 * y->most_pieces, sizeof *y->pieces);
     return y->columns && y->operands && y->pieces ? CB_OK : cbi_engine_no_memory(err);
 }
 
@@ -481,7 +482,7 @@ cb_status cbi_layer_bytes(const cb_cell *cell, size_t B, size_t frames, size_t b
     double bytes = floats * sizeof(float) + pass_bytes(&cell->forward, strip_floats) +
                    pass_bytes(&cell->backward, strip_floats) +
                    (double)cell->param_count * (sizeof(cbi_weight) + 5 * BLOCK_BYTES) +
-                   (double)(most_pieces(cell, operands) * sizeof(cbi_operand)) +
+                   (double)(2 * most_pieces(cell, operands) * sizeof(cbi_operand)) +
                    (double)cbi_activity_bytes(cell, CBI_BLOCK_ROWS);
     *out = bytes < 4e18 ? (size_t)bytes : SIZE_MAX;
     return CB_OK;

@@ -84,7 +84,8 @@ typedef struct cbi_layer {
     size_t *sink_order;   /* matrix sinks, those of one operand together */
     cbi_columns *columns; /* of the product at hand: room for any bundle */
     cbi_operand *operands;
-    cbi_operand *pieces;   /* of operands: what is left of them */
+    cbi_operand *pieces; /* [2][most_pieces] of operands: what is left of them */
+    size_t most_pieces;
     cbi_activity activity; /* of the block at hand */
     int is_whole;          /* nothing is left out, for tests */
     float *panels;         /* an operand of weight gradients, packed: rows of a block */

@@ -84,13 +84,12 @@ typedef struct part {
 
 /* Appends rows from ... to - 1 of an operand that begins at row `begin` of the panels; *at: how far
  * the pieces before it reach. */
-static size_t add_piece(const part *p, size_t n, size_t s, size_t begin, size_t from, size_t to,
-                        size_t *at) {
+static void add_piece(const part *p, cbi_operand **end, size_t s, size_t begin, size_t from,
+                      size_t to, size_t *at) {
     const cbi_operand *whole = &p->y->operands[s];
-    p->y->pieces[n] = (cbi_operand){whole->a + from * whole->csa, whole->rsa, whole->csa, to - from,
-                                    begin + from - *at};
+    *(*end)++ = (cbi_operand){whole->a + from * whole->csa, whole->rsa, whole->csa, to - from,
+                              begin + from - *at};
     *at = begin + to;
-    return n + 1;
 }
 
 static int is_zero_idle(const part *p, size_t s) {
@@ -99,15 +98,18 @@ static int is_zero_idle(const part *p, size_t s) {
     return p->scope->moves != NULL && operand->idle == CBI_IDLE_NUMBER && operand->idle_number == 0;
 }
 
-/* The operands of a panel, without what is zero. */
-static size_t make_pieces(const part *p, const cbi_reach *reach) {
-    size_t n = 0, at = 0, begin = 0;
+/* The operands of the panel with group `group`, without what is zero; returns how many. */
+static size_t make_pieces(const part *p, size_t group, cbi_operand *piece) {
+    const size_t wide = p->kernels->panel / CBI_LANES;
+    const cbi_reach *reach = p->b->reach ? p->b->reach + group / wide * p->b->operands : NULL;
+    cbi_operand *end = piece;
+    size_t at = 0, begin = 0;
     for (size_t s = 0; s < p->b->operands; begin += p->y->operands[s++].k) {
         const size_t k = p->y->operands[s].k, from = reach ? reach[s].from : 0,
                      to = reach ? reach[s].to : k;
         if (!is_zero_idle(p, s)) {
             if (from < to)
-                n = add_piece(p, n, s, begin, from, to, &at);
+                add_piece(p, &end, s, begin, from, to, &at);
             continue;
         }
         cbi_stretch run = {0, 0, 0};
@@ -115,26 +117,27 @@ static size_t make_pieces(const part *p, const cbi_reach *reach) {
             const size_t first = run.from * CBI_LANES, last = run.to * CBI_LANES;
             const size_t low = first > from ? first : from, high = last < to ? last : to;
             if (run.moves && low < high)
-                n = add_piece(p, n, s, begin, low, high, &at);
+                add_piece(p, &end, s, begin, low, high, &at);
         }
     }
-    p->y->pieces[n] = (cbi_operand){p->y->operands[0].a, 0, 1, 0, p->b->k - at};
-    return at < p->b->k ? n + 1 : n;
+    if (at < p->b->k)
+        *end++ = (cbi_operand){p->y->operands[0].a, 0, 1, 0, p->b->k - at};
+    return (size_t)(end - piece);
 }
 
-/* Groups from ... to - 1 of the bundle, by panels that are left the same. */
+/* Groups from ... to - 1 of the bundle, by panels of which the same is left. */
 static void run_groups(const part *p, size_t from, size_t to) {
-    const size_t wide = p->kernels->panel / CBI_LANES, width = p->b->operands;
+    const size_t wide = p->kernels->panel / CBI_LANES;
+    cbi_operand *piece = p->y->pieces, *other = piece + p->y->most_pieces;
     while (from < to) {
-        const cbi_reach *reach = p->b->reach ? p->b->reach + from / wide * width : NULL;
-        size_t end = reach ? from / wide * wide + wide : to;
-        while (end < to &&
-               memcmp(reach, p->b->reach + end / wide * width, width * sizeof *reach) == 0)
+        const size_t n = make_pieces(p, from, piece);
+        size_t end = p->b->reach ? from / wide * wide + wide : to;
+        while (end < to && make_pieces(p, end, other) == n &&
+               memcmp(piece, other, n * sizeof *piece) == 0)
             end += wide;
         end = end < to ? end : to;
-        const size_t n = make_pieces(p, reach);
         cbi_product_part(p->kernels, p->scope->rows, p->b->k, from, end, p->y->columns + from, n,
-                         p->y->pieces, p->b->panels);
+                         piece, p->b->panels);
         from = end;
     }
 }
@@ -207,8 +210,8 @@ static void run_bundle(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
     if (!y->is_whole && (b->reach || (b->has_idle && scope->moves)))
         run_parts(&p);
     else
-        e->kernels->product(scope->rows, b->groups, y->columns, b->operands, y->operands,
-                            b->panels, scope->ahead);
+        e->kernels->product(scope->rows, b->groups, y->columns, b->operands, y->operands, b->panels,
+                            scope->ahead);
 }
 
 /* Outside the loop a block is cut into its steps, where that leaves out more than it costs: few
