@@ -166,7 +166,7 @@ static cb_status init_bundles(cbi_layer *y, const cbi_kernels *kernels, cb_err *
         }
     if (st != CB_OK)
         return st;
-    y->columns = cbi_calloc(most[0], sizeof *y->columns);
+    y->columns = cbi_calloc(2 * most[0], sizeof *y->columns);
     y->operands = cbi_calloc(most[1], sizeof *y->operands);
     y->most_pieces = most_pieces(y->cell, most[1]);
     y->pieces = cbi_calloc(2 * y->most_pieces, sizeof *y->pieces);

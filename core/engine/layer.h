@@ -82,7 +82,7 @@ typedef struct cbi_layer {
     cbi_lines *ahead;               /* [kept]: of the next step */
     size_t strip_rows, strip_floats;
     size_t *sink_order;   /* matrix sinks, those of one operand together */
-    cbi_columns *columns; /* of the product at hand: room for any bundle */
+    cbi_columns *columns; /* of the product at hand: room for any bundle, twice */
     cbi_operand *operands;
     cbi_operand *pieces; /* [2][most_pieces] of operands: what is left of them */
     size_t most_pieces;

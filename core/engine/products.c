@@ -186,8 +186,8 @@ static void run_index(cbi_layer *y, const cbi_scope *scope, const size_t *calls,
     }
 }
 
-static void run_bundle(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
-                       const cbi_bundle *b) {
+/* Where the rows of the bundle's values and operands stand. */
+static void find_rows(cbi_layer *y, const cbi_scope *scope, const cbi_bundle *b) {
     const cbi_product_call *product = cbi_pass_of(y->cell, scope->backward)->product;
     cbi_columns *to = y->columns;
     for (size_t v = 0; v < b->values; v++) {
@@ -206,7 +206,12 @@ static void run_bundle(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
         const float *a = cbi_rows_at(y, scope, call->operand, &lda);
         y->operands[s] = (cbi_operand){a, lda, 1, call->transposed ? p->rows : p->cols, 0};
     }
+}
+
+static void run_bundle(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
+                       const cbi_bundle *b) {
     const part p = {y, e->kernels, scope, b};
+    find_rows(y, scope, b);
     if (!y->is_whole && (b->reach || (b->has_idle && scope->moves)))
         run_parts(&p);
     else
@@ -214,15 +219,124 @@ static void run_bundle(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
                             scope->ahead);
 }
 
+/* ---- one sequence: rows at which a module moves ---- */
+
+/* A module of units moves at every so many rows of a block that has one row for each step. */
+typedef struct rhythm {
+    size_t first, every, rows;
+    size_t from, to; /* its groups of columns */
+} rhythm;
+
+static rhythm rhythm_of(const cb_engine *e, const cbi_layer *y, const cbi_block *block,
+                        size_t module) {
+    const cbi_list *periods = y->activity.periods;
+    const size_t groups = y->activity.groups / periods->count, every = periods->values[module];
+    const size_t count = (size_t)e->step_of_row[block->frame] % every;
+    rhythm r = {.first = (every - count) % every, .every = every};
+    r.rows = r.first < block->rows ? (block->rows - r.first - 1) / every + 1 : 0;
+    r.from = module * groups;
+    r.to = r.from + groups;
+    return r;
+}
+
+/* Groups from ... to - 1 of the bundle at those rows; add: to what stands in C. */
+static void run_rhythm(const part *p, const rhythm *r, size_t from, size_t to, size_t pieces,
+                       int add) {
+    cbi_columns *columns = p->y->columns + p->b->groups;
+    cbi_operand *piece = p->y->pieces;
+    for (size_t g = from; g < to; g++) {
+        cbi_columns c = p->y->columns[g];
+        if (add)
+            c = (cbi_columns){c.c, c.c, c.ldc, c.ldc};
+        columns[g - from] = (cbi_columns){c.init + r->first * c.ldi, c.c + r->first * c.ldc,
+                                          c.ldi * r->every, c.ldc * r->every};
+    }
+    for (size_t i = 0; i < pieces; i++) {
+        piece[i].a += r->first * piece[i].rsa;
+        piece[i].rsa *= r->every;
+    }
+    if (r->rows > 0)
+        cbi_product_part(p->kernels, r->rows, p->b->k, from, to, columns, pieces, piece,
+                         p->b->panels);
+}
+
+/* Values that are read of units that move, at the rows at which they do. */
+static void run_read(const cb_engine *e, const part *p, const cbi_block *block) {
+    const size_t of_value = p->y->activity.groups;
+    for (size_t first = 0; first < p->b->groups; first += of_value)
+        for (size_t k = 0; k < p->y->activity.periods->count; k++) {
+            const rhythm r = rhythm_of(e, p->y, block, k);
+            memcpy(p->y->pieces, p->y->operands, p->b->operands * sizeof *p->y->pieces);
+            run_rhythm(p, &r, first + r.from, first + r.to, p->b->operands, 0);
+        }
+}
+
+/* Sums over units, of which those that stand still add nothing. */
+static void run_sums(const cb_engine *e, const part *p, const cbi_block *block) {
+    size_t begin = 0;
+    for (size_t s = 0; s < p->b->operands; begin += p->y->operands[s++].k)
+        for (size_t k = 0; k < p->y->activity.periods->count; k++) {
+            const rhythm r = rhythm_of(e, p->y, block, k);
+            cbi_operand *end = p->y->pieces;
+            size_t at = 0;
+            add_piece(p, &end, s, begin, r.from * CBI_LANES, r.to * CBI_LANES, &at);
+            *end++ = (cbi_operand){p->y->operands[s].a, 0, 1, 0, p->b->k - at};
+            run_rhythm(p, &r, 0, p->b->groups, (size_t)(end - p->y->pieces), s > 0 || k > 0);
+        }
+}
+
+/* Whether all values, or all operands, of a bundle belong to units with a clock whose modules are
+ * whole groups; 0: neither. */
+typedef enum rhythmic { RHYTHM_NONE, RHYTHM_READ, RHYTHM_SUMS } rhythmic;
+
+static rhythmic rhythm_kind(const cbi_layer *y, const cbi_scope *scope, const cbi_bundle *b) {
+    const cbi_pass *pass = cbi_pass_of(y->cell, scope->backward);
+    const cbi_activity *a = &y->activity;
+    size_t read = 0, zero = 0;
+    if (a->dim % (a->periods->count * CBI_LANES) != 0 || b->reach)
+        return RHYTHM_NONE;
+    for (size_t v = 0; v < b->values; v++)
+        read += pass->node[pass->product[b->call[v * b->operands]].dst].idle == CBI_IDLE_UNREAD;
+    for (size_t s = 0; s < b->operands; s++) {
+        const cbi_pass_node *operand = &pass->node[pass->product[b->call[s]].operand];
+        zero += operand->idle == CBI_IDLE_NUMBER && operand->idle_number == 0;
+    }
+    if (read == b->values && zero == 0)
+        return RHYTHM_READ;
+    /* A module that moves at each step gives all rows their beginning. */
+    return read == 0 && zero == b->operands && a->periods->values[0] == 1 ? RHYTHM_SUMS
+                                                                          : RHYTHM_NONE;
+}
+
+static void run_rhythms(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
+                        const cbi_bundle *b) {
+    const part p = {y, e->kernels, scope, b};
+    const rhythmic kind = rhythm_kind(y, scope, b);
+    if (kind == RHYTHM_NONE) {
+        run_bundle(e, y, scope, b);
+        return;
+    }
+    find_rows(y, scope, b);
+    if (kind == RHYTHM_READ)
+        run_read(e, &p, scope->block);
+    else
+        run_sums(e, &p, scope->block);
+}
+
 /* Outside the loop a block is cut into its steps, where that leaves out more than it costs: few
- * rows at a time are slow. */
+ * rows at a time are slow. One sequence is cut into rhythms. */
 static void run_steps(const cb_engine *e, cbi_layer *y, const cbi_scope *scope,
                       const cbi_bundle *b) {
     enum { FEWEST = 4 };
     const cbi_block *block = scope->block;
-    if (block == NULL || !b->has_idle || y->activity.periods == NULL ||
-        block->rows < FEWEST * (block->to - block->from)) {
+    const size_t steps = block ? block->to - block->from : 0;
+    if (block == NULL || !b->has_idle || y->activity.periods == NULL || y->is_whole ||
+        (block->rows > steps && block->rows < FEWEST * steps)) {
         run_bundle(e, y, scope, b);
+        return;
+    }
+    if (block->rows == steps) {
+        run_rhythms(e, y, scope, b);
         return;
     }
     for (size_t t = block->from; t < block->to; t++) {
