@@ -100,7 +100,8 @@ silent=
 
 # ---- surroundings ----
 case_of "TMPDIR missing" "TMPDIR=/nowhere exec \$run"
-case_of "no environment" "exec env -i SOAK_MARK=\$SOAK_MARK \$run"
+# The kernels decide about the bits that are compared.
+case_of "no environment" "exec env -i SOAK_MARK=\$SOAK_MARK CELLBENCH_ISA=\${CELLBENCH_ISA-} \$run"
 case_of "HOME missing" "HOME=/nowhere exec \$run"
 case_of "current folder removed" "here=\$PWD; mkdir gone && cd gone && rmdir ../gone
     exec \$here/program run \$here/study.lua --db \$here/it.db --jobs $jobs"
