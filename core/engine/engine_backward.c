@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The backward pass of the f32 engine: blocks of steps from the last to the first; within a block
- * the loop, then what hangs on it, then the gradients of the matrices, summed over the block's
- * rows.
+ * the loop, then what hangs on it, then the gradients of the matrices (outer.c).
  */
 #include <string.h>
 
@@ -40,149 +39,6 @@ static void pass_carries(cbi_layer *y, size_t rows) {
         float *swap = in->data;
         in->data = out->data;
         out->data = swap;
-    }
-}
-
-/* An index's gradient is added to the row of its symbol, in the order of the frames. */
-static void scatter_rows(const cbi_layer *y, const cb_param *p, cbi_weight *m, const cbi_block *b,
-                         const float *g, size_t ldg) {
-    size_t ld = cbi_padded(p->rows);
-    for (size_t r = 0; r < b->rows; r++) {
-        float *d = m->d_rows + (size_t)y->index[b->frame + r] * ld;
-        for (size_t j = 0; j < p->rows; j++)
-            d[j] += g[r * ldg + j];
-    }
-}
-
-/* ---- gradients of matrices ---- */
-
-/* A sum over the rows of a block: gradient [rows of g][cols] += g^T a. */
-typedef struct outer {
-    cb_engine *e;
-    cbi_layer *y;
-    const cbi_block *b;
-    const cb_param *p;
-    const cbi_weight *m;
-    const float *g, *a;
-    size_t ldg, lda;
-    const cbi_reach *reach; /* of m; NULL: all columns */
-    int has_idle;           /* g is zero for units that stand still */
-    int adds;               /* 0: what stands in the gradient so far is nothing */
-    const float *panels;    /* a, packed; NULL: it is for BLIS */
-} outer;
-
-static const unsigned char *moves_at(const outer *o, size_t t) {
-    return o->has_idle ? cbi_activity_at(&o->y->activity, t) : NULL;
-}
-
-/* Whether two groups of rows have the same columns, and move at the same steps. */
-static int are_alike(const outer *o, size_t i, size_t j) {
-    if (o->reach && (o->reach[i].from != o->reach[j].from || o->reach[i].to != o->reach[j].to))
-        return 0;
-    for (size_t t = o->b->from; o->has_idle && t < o->b->to; t++)
-        if (moves_at(o, t)[i] != moves_at(o, t)[j])
-            return 0;
-    return 1;
-}
-
-/* The steps of the block at which a group of rows moves, those that follow each other as one. */
-static size_t step_pieces(const outer *o, size_t group, cbi_operand *piece) {
-    const float *g = o->g + group * CBI_LANES;
-    size_t n = 0, at = 0;
-    for (size_t t = o->b->from; t < o->b->to; t++) {
-        const size_t row = o->e->first[t] - o->b->frame, rows = o->e->rows[t];
-        if (!moves_at(o, t)[group])
-            continue;
-        if (n > 0 && at == row)
-            piece[n - 1].k += rows;
-        else
-            piece[n++] = (cbi_operand){g + row * o->ldg, 1, o->ldg, rows, row - at};
-        at = row + rows;
-    }
-    if (n > 0 && at < o->b->rows)
-        piece[n++] = (cbi_operand){g, 1, o->ldg, 0, o->b->rows - at};
-    return n;
-}
-
-/* Rows first ... last - 1, groups of rows that are alike. */
-static void add_rows(const outer *o, size_t first, size_t last) {
-    const cbi_reach all = {0, (uint32_t)o->p->cols};
-    const cbi_reach reach = o->reach ? o->reach[first / CBI_LANES] : all;
-    const size_t from = reach.from / CBI_LANES, ldd = cbi_padded(o->p->cols);
-    const size_t to = cbi_groups(reach.to), column = from * CBI_LANES;
-    float *d = o->m->gradient + first * ldd + column;
-    cbi_operand *piece = o->y->pieces;
-    size_t n = 1;
-    piece[0] = (cbi_operand){o->g + first, 1, o->ldg, o->b->rows, 0};
-    if (o->has_idle)
-        n = step_pieces(o, first / CBI_LANES, piece);
-    if (n == 0 || from == to)
-        return;
-    if (o->panels == NULL)
-        cbi_gemm(last - first, reach.to - column, o->b->rows, o->g + first, 1, o->ldg,
-                 o->a + column, o->lda, 1, o->adds ? 1.0f : 0.0f, d, ldd);
-    else
-        cbi_matrix_part(o->e->kernels, last - first, o->b->rows, from, to, n, piece, o->panels,
-                        o->adds ? d : NULL, ldd, d, ldd);
-}
-
-static void add_outer(const outer *o) {
-    for (size_t i = 0, all = cbi_groups(o->p->rows); i < all;) {
-        size_t end = i + 1;
-        if (o->reach == NULL && !o->has_idle)
-            end = all;
-        while (end < all && are_alike(o, i, end))
-            end++;
-        add_rows(o, i * CBI_LANES, end < all ? end * CBI_LANES : o->p->rows);
-        i = end;
-    }
-}
-
-/* As far as anything of it is ever read. */
-static void clear_rows(const outer *o) {
-    const size_t ldd = cbi_padded(o->p->cols);
-    for (size_t i = 0; i < o->p->rows; i++) {
-        const cbi_reach all = {0, (uint32_t)o->p->cols};
-        const cbi_reach reach = o->reach ? o->reach[i / CBI_LANES] : all;
-        memset(o->m->gradient + i * ldd + reach.from, 0, (reach.to - reach.from) * sizeof(float));
-    }
-}
-
-/* Sinks stand in the order of their operands (layer.c), so that each operand is packed once a
- * block and read by all gates. The first sum that a matrix gets begins with nothing: its plane need
- * not be cleared before, unless a part of it is left out. */
-static void add_matrix_gradients(cb_engine *e, cbi_layer *y, const cbi_block *b) {
-    const cb_cell *cell = y->cell;
-    const cbi_scope after = cbi_block_scope(b, 1, CBI_AFTER);
-    cbi_ref packed = CBI_NONE;
-    for (size_t i = 0; i < cell->matrix_sink_count; i++) {
-        const cbi_matrix_sink *s = &cell->matrix_sinks[y->sink_order[i]];
-        const cbi_ref gradient = cell->backward.map[s->gradient];
-        outer o = {.e = e, .y = y, .b = b, .p = &cell->params[s->param]};
-        o.g = cbi_rows_at(y, &after, gradient, &o.ldg);
-        if (y->weight[s->param].on_index) {
-            scatter_rows(y, o.p, &y->weight[s->param], b, o.g, o.ldg);
-            continue;
-        }
-        cbi_weight *m = &y->weight[s->param];
-        o.m = m;
-        o.a = cbi_rows_at(y, &after, cell->backward.map[s->operand], &o.lda);
-        o.reach = y->is_whole ? NULL : o.m->reach;
-        o.has_idle = y->activity.periods != NULL &&
-                     cell->backward.node[gradient].idle == CBI_IDLE_NUMBER &&
-                     cell->backward.node[gradient].idle_number == 0;
-        o.adds = m->summed || o.reach || o.has_idle;
-        if (o.adds && !m->summed)
-            clear_rows(&o);
-        m->summed = 1;
-        if (o.p->rows * o.p->cols < e->kernels->blis_from) {
-            if (packed != s->operand)
-                cbi_panels_put(e->kernels, b->rows, 0, 0, b->rows, o.p->cols, o.a, o.lda, 1,
-                               y->panels);
-            packed = s->operand;
-            o.panels = y->panels;
-        }
-        add_outer(&o);
     }
 }
 
@@ -303,7 +159,7 @@ static void backward_block(cb_engine *e, cbi_layer *y, const cbi_block *b, cbi_r
     }
     cbi_run_phase(e, y, &after);
     cbi_lap(e, NULL);
-    add_matrix_gradients(e, y, b);
+    cbi_add_outer_products(e, y, b);
     cbi_lap(e, &e->times->gradients);
 }
 

@@ -65,8 +65,8 @@ typedef struct cbi_scope {
     cbi_ref skip;               /* products into it are left out; CBI_NONE: of none */
 } cbi_scope;
 
-/* From now on nothing is left out that structures and clocks make zero or unread: for tests, which
- * hold the one against the other. */
+/* From now on nothing is left out that structures and clocks make zero or unread, and no gradients
+ * are laid up: for tests, which hold the one against the other. */
 void cbi_engine_compute_all(cb_engine *engine);
 /* The row at which step t begins in planes that have one for each frame. */
 size_t cbi_row_of(const cb_engine *engine, cbi_row_base base, size_t t);
@@ -85,6 +85,9 @@ void cbi_run_products(const cb_engine *engine, cbi_layer *layer, const cbi_scope
                       size_t stage);
 /* The values before each step of a block, as planes with the block's rows. */
 void cbi_find_old(cb_engine *engine, cbi_layer *layer, const cbi_block *block);
+
+/* outer.c: after the backward phases of a block. */
+void cbi_add_outer_products(cb_engine *engine, cbi_layer *layer, const cbi_block *block);
 
 /* engine_states.c: 1 if row `row` starts from a state that the caller gave. */
 int cbi_is_given_row(const cbi_layer *layer, size_t state, size_t row);

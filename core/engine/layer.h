@@ -54,6 +54,14 @@ typedef struct cbi_handed {
     int has_initial, has_final; /* the caller's word counts at all */
 } cbi_handed;
 
+/* Operands of gradients of large matrices, laid up over several blocks (outer.c). */
+typedef struct cbi_gather {
+    size_t *gradient_of, *operand_of; /* [matrix sinks] in their order: which of the layer's */
+    size_t gradients, operands;       /* how many there are */
+    size_t most, rows;                /* rows: at most (0: each block by itself), and so far */
+    size_t gradient_floats, operand_floats;
+} cbi_gather;
+
 typedef struct cbi_phase_run {
     cbi_bundles *bundles; /* one for each stage */
     cbi_program *program; /* one for each stage, after its products */
@@ -87,9 +95,12 @@ typedef struct cbi_layer {
     cbi_operand *pieces; /* [2][most_pieces] of operands: what is left of them */
     size_t most_pieces;
     cbi_activity activity; /* of the block at hand */
-    int is_whole;          /* nothing is left out, for tests */
-    float *panels;         /* an operand of weight gradients, packed: rows of a block */
+    int is_whole;          /* nothing is left out or laid up, for tests */
+    cbi_gather gather;
+    float *panels; /* operands of weight gradients, packed: one of a block, or those of `gather` */
     size_t panel_floats;
+    float *turned; /* gradients of `gather`, [rows of the matrix][most] */
+    size_t turned_floats;
     float *scratch; /* strips of programs */
     size_t scratch_strips;
     float **number; /* [numbers] strips of one value */

@@ -114,15 +114,25 @@ static void turn_four(const float *b, size_t ldb, float *out, size_t ldo) {
     store_four(out + 3 * ldo, pick(high01, high23, (places){2, 3, 6, 7}));
 }
 
-/* out[l*ldo + j] = b[j*ldb + l], for a matrix that is read across its rows. */
-static void turn(size_t rows, size_t columns, const float *b, size_t ldb, float *out, size_t ldo) {
+static void turn_tile(size_t rows, size_t columns, const float *b, size_t ldb, float *out,
+                      size_t ldo) {
     const size_t whole_rows = rows - rows % 4, whole_columns = columns - columns % 4;
-    for (size_t l = 0; l < whole_rows; l += 4)
-        for (size_t j = 0; j < whole_columns; j += 4)
+    for (size_t j = 0; j < whole_columns; j += 4)
+        for (size_t l = 0; l < whole_rows; l += 4)
             turn_four(b + j * ldb + l, ldb, out + l * ldo + j, ldo);
     for (size_t l = 0; l < rows; l++)
         for (size_t j = l < whole_rows ? whole_columns : 0; j < columns; j++)
             out[l * ldo + j] = b[j * ldb + l];
+}
+
+/* In tiles: lines that are read or written across may all fall into one set of the nearest cache.
+ */
+void cbi_turn(size_t rows, size_t columns, const float *b, size_t ldb, float *out, size_t ldo) {
+    enum { TILE = 16 };
+    for (size_t l = 0; l < rows; l += TILE)
+        for (size_t j = 0; j < columns; j += TILE)
+            turn_tile(rows - l < TILE ? rows - l : TILE, columns - j < TILE ? columns - j : TILE,
+                      b + j * ldb + l, ldb, out + l * ldo + j, ldo);
 }
 
 /* Up to a panel of columns, in tiles of 16 rows, so that what is written stays in the nearest cache
@@ -134,7 +144,7 @@ static void put_panel(size_t rows, size_t columns, size_t panel, const float *b,
     for (size_t top = 0; top < rows; top += TILE) {
         const size_t n = rows - top < TILE ? rows - top : TILE;
         if (rs == 1)
-            turn(n, columns, b + top, cs, out + top * panel, panel);
+            cbi_turn(n, columns, b + top, cs, out + top * panel, panel);
         else
             for (size_t l = top; l < top + n; l++)
                 for (size_t j = 0; j < columns; j++)

@@ -132,6 +132,8 @@ size_t cbi_panels_size(const cbi_kernels *kernels, size_t k, size_t groups);
  * `from` ... of panels that have k rows. The last group is filled up with zeros. */
 void cbi_panels_put(const cbi_kernels *kernels, size_t k, size_t from, size_t group, size_t rows,
                     size_t n, const float *b, size_t rs, size_t cs, float *panels);
+/* out[l*ldo + j] = b[j*ldb + l] for l < rows, j < columns: a matrix is read across its rows. */
+void cbi_turn(size_t rows, size_t columns, const float *b, size_t ldb, float *out, size_t ldo);
 /* product() for the groups from ... to - 1 of panels with k rows; columns: of group `from` on. */
 void cbi_product_part(const cbi_kernels *kernels, size_t m, size_t k, size_t from, size_t to,
                       const cbi_columns *columns, size_t operands, const cbi_operand *operand,
