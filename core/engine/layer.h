@@ -113,6 +113,10 @@ typedef struct cbi_layer {
 } cbi_layer;
 
 cb_status cbi_engine_no_memory(cb_err *err);
+/* Rows of a strip; *floats: of the widest value in it. */
+size_t cbi_strip_shape(const cb_cell *cell, size_t *floats);
+/* Pieces that a product or a gradient can be cut into. */
+size_t cbi_most_pieces(const cb_cell *cell, size_t operands);
 /* Makes room for `rows` rows of p->ld floats; data stands `before` rows in. Never shrinks. */
 CB_MUST_USE cb_status cbi_plane_reserve(cbi_plane *plane, size_t rows, size_t before, cb_err *err);
 
