@@ -171,6 +171,7 @@ cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t ld
     if (dx != NULL && lddx < e->stack->I)
         return cb_fail(err, CB_EARG, "engine: dx: expected at least %zu columns, got %zu",
                        e->stack->I, lddx);
+    cbi_plane *lent = NULL;
     for (size_t l = e->stack->layers; l-- > 0;) {
         cbi_layer *y = &e->layers[l];
         cbi_ref node = CBI_NONE;
@@ -178,6 +179,8 @@ cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t ld
         if (st != CB_OK)
             return st;
         cbi_input_gradient(y, &node);
+        if (l == 0)
+            lent = cbi_route_lend(e, dx, lddx);
         if (!e->is_holding)
             clear_gradients(y);
         if (e->steps.T == 0)
@@ -191,7 +194,9 @@ cb_status cb_engine_backward(cb_engine *e, float *gradient, float *dx, size_t ld
     e->is_holding = gradient == NULL;
     cbi_drop_final_gradients(e);
     e->done = CBI_DIFFERENTIATED;
-    if (dx != NULL)
+    if (lent != NULL)
+        lent->data = lent->memory;
+    else if (dx != NULL)
         cbi_route_input_gradient(e, dx, lddx);
     return CB_OK;
 }

@@ -110,6 +110,10 @@ cb_rows cbi_route_output(cb_engine *engine);
 cb_rows cbi_route_output_gradient(cb_engine *engine);
 /* Puts the gradient of the output of unit u in its place, from the units above or the caller's. */
 CB_MUST_USE cb_status cbi_route_gradient(cb_engine *engine, size_t u, cb_err *err);
+/* Before a backward pass: where dx looks like the plane of the input's gradient it stands in for
+ * it, and nothing is left to be put there afterwards. That plane, which gets its memory back after
+ * the pass; NULL: it does not. */
+cbi_plane *cbi_route_lend(cb_engine *engine, float *dx, size_t lddx);
 void cbi_route_input_gradient(cb_engine *engine, float *dx, size_t lddx);
 void cbi_route_fini(cb_engine *engine);
 

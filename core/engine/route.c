@@ -261,6 +261,23 @@ cb_status cbi_route_gradient(cb_engine *e, size_t u, cb_err *err) {
     return CB_OK;
 }
 
+cbi_plane *cbi_route_lend(cb_engine *e, float *dx, size_t lddx) {
+    const cb_stack *s = e->stack;
+    cbi_layer *y = &e->layers[0];
+    cbi_ref node;
+    cbi_plane *own = cbi_input_gradient(y, &node);
+    if (dx == NULL || own == NULL || (s->layers > 1 && s->units[1].reverse))
+        return NULL;
+    const cbi_pass_node *n = &y->cell->backward.node[node];
+    const int is_its_own =
+        n->home == CBI_HOME_SEQUENCE && n->storage == node && own == &y->backward[node];
+    enum { LINE = CBI_LANES * sizeof(float) };
+    if (!is_its_own || own->ld != s->I || own->ld != lddx || (uintptr_t)dx % LINE != 0)
+        return NULL;
+    own->data = dx;
+    return own;
+}
+
 void cbi_route_input_gradient(cb_engine *e, float *dx, size_t lddx) {
     const cb_stack *s = e->stack;
     const int two = s->layers > 1 && s->units[1].reverse;

@@ -366,6 +366,60 @@ static void test_output_gradient_stays(void **state) {
     }
 }
 
+/* Where dx can stand in for a plane of the engine's it has the same bits as where it cannot; also
+ * where the gradient of the input is that of something else. */
+static void test_dx_in_place(void **state) {
+    (void)state;
+    enum { I = 16, B = 3 };
+    static const size_t lengths[B] = {120, 90, 70};
+    static const char *const texts[] = {
+        NULL, /* lstm */
+        "state h\nh' = x\n",
+        "state h\nh' = x + 0.5*h\n",
+        "state h\nh' = tanh(x + h)\n",
+        "state h\nh' = tanh(W x + U h + b) + x\n",
+        "state h\nu = x\nh' = tanh(W u + U h) * u\n",
+    };
+    for (size_t c = 0; c < sizeof texts / sizeof *texts; c++)
+        for (size_t layers = 1; layers <= 2; layers++) {
+            const cb_layer_spec layer = {
+                .name = "cell", .text = texts[c] ? texts[c] : lstm.text, .hidden = I};
+            const cb_layer_spec both[] = {layer, layer};
+            cb_stack *stack;
+            cb_engine *e;
+            cb_rows y;
+            cb_err err;
+            OK(cb_stack_create(&stack, both, layers, CB_INPUT_DENSE, I, &err));
+            const size_t n = cb_stack_weight_count(stack);
+            float *w = draw_weights(stack, 1, 0.1), *gradient = calloc(n + 1, sizeof *gradient);
+            batch b = batch_make(stack, lengths, B, 4, OWN);
+            const size_t floats = b.steps.frames * I;
+            float *in_place = aligned_alloc(64, floats * sizeof *in_place);
+            float *apart = calloc(b.steps.frames * (I + 1), sizeof *apart);
+            OK(cb_engine_create(&e, stack, &err));
+            OK(cb_engine_set_weights(e, w, &err));
+            for (int pass = 0; pass < 4; pass++) {
+                OK(cb_engine_forward(e, &b.steps, b.x, I, NULL, 1, &y, &err));
+                const cb_rows dy = cb_engine_output_gradient(e);
+                for (size_t f = 0; f < b.steps.frames; f++)
+                    memcpy(dy.data + f * dy.ld, b.dy + f * dy.dim, dy.dim * sizeof *dy.data);
+                if (pass % 2)
+                    OK(cb_engine_backward(e, gradient, apart, I + 1, &err));
+                else
+                    OK(cb_engine_backward(e, gradient, in_place, I, &err));
+            }
+            for (size_t f = 0; f < b.steps.frames; f++)
+                assert_memory_equal(apart + f * (I + 1), in_place + f * I, I * sizeof *apart);
+            cb_engine_destroy(e);
+            free(in_place);
+            free(apart);
+            free(gradient);
+            free(w);
+            batch_free(&b);
+            cb_stack_destroy(stack);
+        }
+}
+
 static void test_wrong_steps(void **state) {
     (void)state;
     static const uint32_t good[] = {3, 2, 1}, grows[] = {3, 1, 2}, empty[] = {3, 2, 0};
@@ -634,6 +688,7 @@ int main(void) {
         cmocka_unit_test(test_order_of_calls),
         cmocka_unit_test(test_final_gradient_is_dropped),
         cmocka_unit_test(test_output_gradient_stays),
+        cmocka_unit_test(test_dx_in_place),
         cmocka_unit_test(test_wrong_steps),
         cmocka_unit_test(test_index_range),
         cmocka_unit_test(test_memory),
