@@ -73,8 +73,9 @@ cb_status cbi_segments_bytes(const cb_stack *stack, size_t steps, const cbi_exte
     cb_status st = size_arrays(&s, stack, steps, training, both, err);
     if (st != CB_OK)
         return st;
-    /* from and frame take four floats each. */
-    if (cb_size_mul(s.segments + 1, s.border, &borders) != CB_OK ||
+    /* from and frame take four floats each. The states at every border, a gradient, and the
+     * engine's copies of both. */
+    if (cb_size_mul(s.segments + 3, s.border, &borders) != CB_OK ||
         cb_size_add(s.y, s.dy, &floats) != CB_OK ||
         cb_size_add(floats, borders, &floats) != CB_OK ||
         cb_size_add(floats, 4 * (s.segments + 1) + s.rows, &floats) != CB_OK ||

@@ -43,7 +43,7 @@ size_t cbi_segment_frames(const cbi_extent *batch, size_t steps);
 CB_MUST_USE cb_status cbi_segments_init(cbi_segments *segments, const cb_stack *stack, size_t steps,
                                         const cbi_extent *training, const cbi_extent *both,
                                         cb_err *err);
-/* Bytes that init takes. */
+/* Bytes that init takes, and the states that forward and backward hand to the engine. */
 CB_MUST_USE cb_status cbi_segments_bytes(const cb_stack *stack, size_t steps,
                                          const cbi_extent *training, const cbi_extent *both,
                                          size_t *bytes, cb_err *err);
