@@ -68,9 +68,9 @@ typedef struct cbi_columns {
 } cbi_columns;
 extern const float cbi_zeros[CBI_LANES];
 
-/* What will be read soon: lines of CBI_LANES floats, stretch by stretch. A product of many rows
- * fetches them into the second-level cache while it multiplies, and takes off what it has fetched.
- */
+/* What will be read soon: lines of CBI_LANES floats, stretch by stretch, at least one line each. A
+ * product of many rows fetches them into the second-level cache while it multiplies, and takes off
+ * what it has fetched. */
 typedef struct cbi_lines {
     const float *at;
     size_t count;

@@ -19,9 +19,9 @@
  * again twice backward. What is left out (units that a clock does not update, zeros of a structure)
  * counts too, so that speeds of cells compare: they may pass the peak.
  *
- * Phases. `train` is: packing of new weights, forward with what is kept, the gradient of every
- * output row, backward with the gradient of the input. `forward` is inference, packing not
- * included. `first` is what a person waits for who has typed in a cell: reading the text, deriving
+ * Phases. `train` is: packing of new weights, forward with what is kept, backward with the gradient
+ * of the input; the gradient of the output is there, as a loss leaves it. `forward` is inference,
+ * packing not included. `first` is what a person waits for who has typed in a cell: reading the text, deriving
  * and scheduling its backward pass, making room, packing, and one execution of `train`.
  */
 #ifndef CELLBENCH_BENCH_H
