@@ -119,6 +119,7 @@ static void study_destroy(study *s) {
     cbi_free(s->path);
     cbi_free(s->name);
     cbi_free(s->where);
+    cbi_free(s->reproduces);
     for (size_t i = 0; s->cells != NULL && i < s->head.cell_count; i++)
         cbi_free((char *)s->cells[i].name);
     cbi_free(s->cells);

@@ -423,7 +423,10 @@ static void test_memory_gives_out(void **state) {
     write_file(HEAD
                "return cb.study { name = 'm', " TASK
                "cells = { 'gru', cb.cell { name = 'mine', text = 'state h\\nh\\' = tanh(W x)' } "
-               "}, space = { hidden = cb.choice { 3, 5 } }, train = { clip = 1 } }");
+               "}, space = { hidden = cb.choice { 3, 5 } }, train = { clip = 1 }, "
+               "reproduces = { paper = 'A paper', baseline = 'gru', trials = 9, margin = 10, "
+               "margin_why = 'so', best = 0.5, claims = { { cell = 'mine', expected = 'worse', "
+               "certainty = 'memory' } } } }");
     faults whole = {0};
     assert_int_equal(load_and_make(&whole), CB_OK);
     assert_int_equal(whole.alive, 0);
