@@ -583,6 +583,9 @@ static void test_memory(void **state) {
     large.H = 100;
     large.I = 1;
     check_memory(&large, 1, 200, 1, 0);
+    large.H = 1024; /* operands of gradients are laid up */
+    large.I = 24;
+    check_memory(&large, 1, 10, 64, 1);
 }
 
 static void test_memory_overflow(void **state) {

@@ -17,7 +17,7 @@ static cb_status write_highway(char **out, const cb_cell_setting *values, cb_err
         return cb_fail(err, CB_EARG, "highway: steps: expected a whole number from 1 to 10");
     cbi_text_add(&text, "state s\nset bias = -1\n");
     for (int l = 1; l <= depth; l++) {
-        char from[8] = "s", to[8] = "s'";
+        char from[16] = "s", to[16] = "s'";
         if (l > 1)
             snprintf(from, sizeof from, "s%d", l - 1);
         if (l < depth)
