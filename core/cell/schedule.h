@@ -70,6 +70,11 @@ typedef struct cbi_pass_node {
     int is_read_idle;   /* somebody reads it of units that stand still */
 } cbi_pass_node;
 
+/* 1 if it is zero for units that stand still. */
+static inline int cbi_rests_at_zero(const cbi_pass_node *node) {
+    return node->idle == CBI_IDLE_NUMBER && node->idle_number == 0;
+}
+
 /* dst = base + products, begun when `first`: dst = (base or 0) + M v, else dst += M v. */
 typedef struct cbi_product_call {
     cbi_ref dst, base, operand;

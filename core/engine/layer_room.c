@@ -70,9 +70,10 @@ static size_t plane_rows(const cb_cell *cell, int backward, cbi_ref node, size_t
  * would change an order of summation, nor where parts are left out. */
 enum { BROAD = 1 << 18, GATHERED = 1024 };
 
-static size_t gathered_rows(const cb_cell *cell, size_t frames, size_t block,
+static size_t gathered_rows(const cb_cell *cell, size_t broadest, size_t frames, size_t block,
                             const cbi_kernels *kernels) {
-    size_t broadest = 0;
+    if (cell->clock != NULL || broadest * block < BROAD || frames <= block)
+        return 0;
     for (size_t i = 0; i < cell->matrix_sink_count; i++) {
         const uint32_t param = cell->matrix_sinks[i].param;
         const cb_param *p = &cell->params[param];
@@ -81,20 +82,12 @@ static size_t gathered_rows(const cb_cell *cell, size_t frames, size_t block,
         for (size_t k = 0; k < i; k++)
             if (cell->matrix_sinks[k].param == param)
                 return 0;
-        broadest = p->rows > broadest ? p->rows : broadest;
     }
-    if (cell->clock != NULL || broadest * block < BROAD || frames <= block)
-        return 0;
     const size_t rows = frames < GATHERED ? cbi_padded(frames) : GATHERED;
     return rows < block ? cbi_padded(block) : rows;
 }
 
-/* How the operands of weight gradients are laid out for such a batch. */
-static void shape_gather(cbi_gather *t, const cb_cell *cell, size_t frames, size_t block,
-                         const cbi_kernels *kernels) {
-    size_t broadest = 0, widest = 0;
-    t->most = gathered_rows(cell, frames, block, kernels);
-    t->gradients = t->operands = 0;
+static void count_operands(cbi_gather *t, const cb_cell *cell) {
     for (size_t i = 0; i < cell->matrix_sink_count; i++) {
         const cbi_matrix_sink *s = &cell->matrix_sinks[i];
         int new_gradient = 1, new_operand = 1;
@@ -104,12 +97,25 @@ static void shape_gather(cbi_gather *t, const cb_cell *cell, size_t frames, size
         }
         t->gradients += (size_t)new_gradient;
         t->operands += (size_t)new_operand;
-        const cb_param *p = &cell->params[s->param];
+    }
+}
+
+/* How the operands of weight gradients are laid out for such a batch: before each pass, so that
+ * only what is laid up is counted. */
+static void shape_gather(cbi_gather *t, const cb_cell *cell, size_t frames, size_t block,
+                         const cbi_kernels *kernels) {
+    size_t broadest = 0, widest = 0;
+    for (size_t i = 0; i < cell->matrix_sink_count; i++) {
+        const cb_param *p = &cell->params[cell->matrix_sinks[i].param];
         broadest = p->rows > broadest ? p->rows : broadest;
         widest = p->cols > widest ? p->cols : widest;
     }
-    if (t->most == 0)
-        t->gradients = 0, t->operands = 1;
+    t->most = gathered_rows(cell, broadest, frames, block, kernels);
+    t->gradients = t->operands = 0;
+    if (t->most > 0)
+        count_operands(t, cell);
+    else
+        t->operands = 1;
     t->gradient_floats = broadest * t->most;
     t->operand_floats = cbi_panels_size(kernels, t->most ? t->most : block, cbi_groups(widest));
 }

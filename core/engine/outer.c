@@ -144,7 +144,7 @@ static const cbi_matrix_sink *sink_at(const cbi_layer *y, size_t i) {
 
 static int stands_still(const cbi_layer *y, const cbi_matrix_sink *s) {
     const cbi_pass_node *g = &y->cell->backward.node[y->cell->backward.map[s->gradient]];
-    return y->activity.periods != NULL && g->idle == CBI_IDLE_NUMBER && g->idle_number == 0;
+    return y->activity.periods != NULL && cbi_rests_at_zero(g);
 }
 
 /* Sinks stand in the order of their operands (layer.c), so that each operand is packed once a block

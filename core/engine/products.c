@@ -95,7 +95,7 @@ static void add_piece(const part *p, cbi_operand **end, size_t s, size_t begin, 
 static int is_zero_idle(const part *p, size_t s) {
     const cbi_pass *pass = cbi_pass_of(p->y->cell, p->scope->backward);
     const cbi_pass_node *operand = &pass->node[pass->product[p->b->call[s]].operand];
-    return p->scope->moves != NULL && operand->idle == CBI_IDLE_NUMBER && operand->idle_number == 0;
+    return p->scope->moves != NULL && cbi_rests_at_zero(operand);
 }
 
 /* The operands of the panel with group `group`, without what is zero; returns how many. */
@@ -298,8 +298,7 @@ static rhythmic rhythm_kind(const cbi_layer *y, const cbi_scope *scope, const cb
     for (size_t v = 0; v < b->values; v++)
         read += pass->node[pass->product[b->call[v * b->operands]].dst].idle == CBI_IDLE_UNREAD;
     for (size_t s = 0; s < b->operands; s++) {
-        const cbi_pass_node *operand = &pass->node[pass->product[b->call[s]].operand];
-        zero += operand->idle == CBI_IDLE_NUMBER && operand->idle_number == 0;
+        zero += (size_t)cbi_rests_at_zero(&pass->node[pass->product[b->call[s]].operand]);
     }
     if (read == b->values && zero == 0)
         return RHYTHM_READ;
